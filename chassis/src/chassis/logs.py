@@ -1,0 +1,48 @@
+"""One JSON line per event on stdout, each with the request id, trace id and span id it belongs to."""
+
+import json
+import logging
+import sys
+import traceback
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+from opentelemetry import trace
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The request that the current task works for; empty outside of requests."""
+
+_PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one JSON object; what is given as `extra` becomes fields of their own."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give time (RFC 3339, UTC), level, service, logger, message, ids, extras and the exception if there is one."""
+        span = trace.get_current_span().get_span_context()
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds"),
+            "level": record.levelname.lower(),
+            "service": self._service,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": request_id.get(),
+            "trace_id": f"{span.trace_id:032x}" if span.is_valid else "",
+            "span_id": f"{span.span_id:016x}" if span.is_valid else "",
+        }
+        line |= {key: value for key, value in record.__dict__.items() if key not in _PLAIN}
+        if record.exc_info:
+            line["exception"] = "".join(traceback.format_exception(*record.exc_info))
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def setup(service: str, level: str = "INFO") -> None:
+    """Send every log record of this process to stdout as JSON lines."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter(service))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

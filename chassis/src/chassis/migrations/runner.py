@@ -1,0 +1,61 @@
+"""Runs a service's migrations, one process at a time, with a lock timeout so that traffic is never blocked for long."""
+
+import logging
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+log = logging.getLogger(__name__)
+
+ENVIRONMENT: Final = Path(__file__).parent / "environment"
+LOCK_TIMEOUT: Final = "3s"
+"""A statement that cannot have its table lock within this fails, and the migration is run again later, rather than
+that every query queues up behind it."""
+
+
+def config(versions: Path, metadata: sa.MetaData, connection: sa.Connection | None = None) -> Config:
+    """Give Alembic's configuration for the migrations in `versions` of the schema that `metadata` describes."""
+    made = Config()
+    made.set_main_option("script_location", str(ENVIRONMENT).replace("%", "%%"))
+    made.set_main_option("version_locations", str(versions).replace("%", "%%"))
+    made.set_main_option("path_separator", "newline")
+    attributes: dict[str, Any] = {"metadata": metadata, "connection": connection}
+    made.attributes.update(attributes)
+    return made
+
+
+def engine(url: str) -> sa.Engine:
+    """Give an engine without a pool for `postgresql://...`."""
+    return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
+
+
+def upgrade(url: str, versions: Path, metadata: sa.MetaData, revision: str = "head") -> None:
+    """Bring the schema to `revision`; of several that run at once, one works and the others find it done."""
+    schema = metadata.schema or "public"
+    owner = engine(url)
+    with owner.connect() as connection:
+        # Session-scoped, since a migration may commit in between (CREATE INDEX CONCURRENTLY).
+        connection.execute(sa.text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": f"migrate {schema}"})
+        connection.execute(sa.text("SELECT set_config('lock_timeout', :timeout, false)"), {"timeout": LOCK_TIMEOUT})
+        connection.commit()
+        command.upgrade(config(versions, metadata, connection), revision)
+        connection.commit()
+    owner.dispose()
+    log.info("schema %s is at %s", schema, revision)
+
+
+def downgrade(url: str, versions: Path, metadata: sa.MetaData, revision: str) -> None:
+    """Bring the schema back to `revision`."""
+    owner = engine(url)
+    with owner.connect() as connection:
+        command.downgrade(config(versions, metadata, connection), revision)
+        connection.commit()
+    owner.dispose()
+
+
+def script(versions: Path, metadata: sa.MetaData) -> None:
+    """Print the SQL of all migrations, for linters and for those who run them by hand."""
+    command.upgrade(config(versions, metadata), "head", sql=True)

@@ -1,0 +1,128 @@
+"""The calling end: a channel that notices death and revival fast, and calls that carry everything a hop must."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+from opentelemetry.trace import SpanKind, StatusCode
+
+from chassis import call as calls
+from chassis import metrics
+from chassis.errors import RemoteError
+from chassis.identity import Caller
+from chassis.settings import Tls
+from chassis.telemetry import propagator, tracer
+
+_OPTIONS: Final = (
+    ("grpc.lb_policy_name", "round_robin"),  # over all addresses that the name resolves to (headless services)
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.enable_retries", 0),  # retries are decided where it is known whether a call may be repeated
+)
+
+_MEANINGLESS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL})
+
+
+def channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
+    """Open a channel to `host:port`, mutually authenticated when `tls` is given."""
+    if tls is None:
+        return grpc.aio.insecure_channel(target, options=_OPTIONS)
+    key, chain = tls.chain
+    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(tls.ca, key, chain), options=_OPTIONS)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A call's answer and its trailing metadata."""
+
+    message: Any
+    trailers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def replayed(self) -> bool:
+        """Whether this is the recorded reply of an earlier call with the same idempotency key."""
+        return self.trailers.get(calls.IDEMPOTENCY_REPLAYED) == "true"
+
+
+async def invoke(
+    rpc: Any,
+    request: Any,
+    *,
+    caller: Caller,
+    request_id: str,
+    timeout_s: float,
+    idempotency: tuple[str, str] | None = None,
+    repeatable: bool = False,
+) -> Reply:
+    """Call a unary RPC of a stub.
+
+    Args:
+        rpc: the stub's method, for example `stub.GetProject`.
+        request: its message.
+        caller: on whose behalf.
+        request_id: of the request that this call serves.
+        timeout_s: seconds until the deadline, retries included.
+        idempotency: key and fingerprint (hex SHA-256) of a write that must happen once.
+        repeatable: whether the call may be sent once more when the service is not there: a read, or a keyed write.
+
+    Raises:
+        RemoteError: what the service, or the way to it, said.
+    """
+    method = rpc._method.decode() if isinstance(rpc._method, bytes) else rpc._method  # noqa: SLF001 - a stub has no public name
+    carrier: dict[str, str] = {}
+    started = time.perf_counter()
+    code = grpc.StatusCode.OK
+    service, _, name = method.rpartition("/")
+    with tracer.start_as_current_span(
+        method[1:],
+        kind=SpanKind.CLIENT,
+        attributes={"rpc.system": "grpc", "rpc.service": service[1:], "rpc.method": name},
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        propagator.inject(carrier)
+        metadata = [(calls.REQUEST_ID, request_id), *carrier.items(), *caller.to_metadata()]
+        if idempotency:
+            metadata += zip((calls.IDEMPOTENCY_KEY, calls.IDEMPOTENCY_FINGERPRINT), idempotency, strict=True)
+        try:
+            return await _attempt(rpc, request, metadata, started + timeout_s, repeatable=repeatable)
+        except grpc.aio.AioRpcError as failure:
+            code = failure.code()
+            if code in _MEANINGLESS:
+                span.set_status(StatusCode.ERROR, code.name)
+            raise RemoteError.from_rpc(failure) from None
+        finally:
+            span.set_attribute("rpc.grpc.status_code", code.value[0])
+            metrics.rpc_client_duration.labels(method, code.name).observe(time.perf_counter() - started)
+
+
+async def _attempt(
+    rpc: Any,
+    request: Any,
+    metadata: Sequence[tuple[str, str]],
+    deadline: float,
+    *,
+    repeatable: bool,
+) -> Reply:
+    """Send the call; one that may be repeated waits out a restart of the service within its deadline."""
+    for last in (False, True) if repeatable else (True,):
+        sent = rpc(
+            request,
+            metadata=metadata,
+            timeout=max(0.0, deadline - time.perf_counter()),
+            wait_for_ready=False,
+        )
+        try:
+            message = await sent
+        except grpc.aio.AioRpcError as failure:
+            if last or failure.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+        else:
+            trailers = {k: v for k, v in await sent.trailing_metadata() or () if isinstance(v, str)}
+            return Reply(message, trailers)
+    raise AssertionError("the last attempt returns or raises")

@@ -1,0 +1,159 @@
+"""What happens around every RPC, once: identity, access, deadline, trace, metrics, log, and errors by name."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import grpc
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, StatusCode
+
+from chassis import call as calls
+from chassis import logs, metrics
+from chassis.access import Rule
+from chassis.errors import DETAILS_KEY, DeadlineExceeded, DomainError, Internal, Kind, Unauthenticated, to_status
+from chassis.identity import NOBODY, SUBJECT, Caller
+from chassis.telemetry import propagator, tracer
+
+log = logging.getLogger(__name__)
+
+SPIFFE_PREFIX: Final = "spiffe://neoforge/"
+LONGEST_CALL_S: Final = 60.0
+"""A call without a deadline gets this one, so that nothing works for a caller who is long gone."""
+
+_FAULTS = frozenset({Kind.INTERNAL, Kind.UNAVAILABLE, Kind.DEADLINE})
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc-stubs leave aio untyped
+    """Wraps every RPC of a server.
+
+    `rules` says who may call which method; a method without a rule is refused. Identity metadata is believed only when
+    the peer's certificate carries the SPIFFE id of one of `trusted_callers`; from anyone else it is an imposture.
+    """
+
+    def __init__(self, rules: Mapping[str, Rule], trusted_callers: frozenset[str]) -> None:
+        self._rules = rules
+        self._trusted = frozenset(f"{SPIFFE_PREFIX}{name}".encode() for name in trusted_callers)
+        self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler | None:
+        """Give the wrapped handler of the called method, or None when there is no such method."""
+        method = handler_call_details.method
+        known = self._wrapped.get(method)
+        if known is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            known = self._wrapped[method] = self._wrap(method, handler)
+        return known
+
+    def _wrap(self, method: str, handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
+        kinds = (
+            (handler.unary_unary, grpc.unary_unary_rpc_method_handler, False),
+            (handler.unary_stream, grpc.unary_stream_rpc_method_handler, True),
+            (handler.stream_unary, grpc.stream_unary_rpc_method_handler, False),
+            (handler.stream_stream, grpc.stream_stream_rpc_method_handler, True),
+        )
+        behavior, make, streams = next(kind for kind in kinds if kind[0] is not None)
+
+        async def unary(request: Any, context: grpc.aio.ServicerContext) -> Any:
+            async with self._around(method, context):
+                return await behavior(request, context)
+
+        async def stream(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+            async with self._around(method, context):
+                async for reply in behavior(request, context):
+                    yield reply
+
+        return make(
+            stream if streams else unary,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    @asynccontextmanager
+    async def _around(self, method: str, context: grpc.aio.ServicerContext) -> AsyncIterator[None]:
+        metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
+        call = calls.Call(
+            method=method,
+            request_id=metadata.get(calls.REQUEST_ID, ""),
+            idempotency_key=metadata.get(calls.IDEMPOTENCY_KEY, ""),
+            idempotency_fingerprint=metadata.get(calls.IDEMPOTENCY_FINGERPRINT, ""),
+        )
+        calls.enter(call)
+        logs.request_id.set(call.request_id)
+        service, _, name = method.rpartition("/")
+        attributes = {"rpc.system": "grpc", "rpc.service": service[1:], "rpc.method": name}
+        started = time.perf_counter()
+        code = grpc.StatusCode.OK
+        in_progress = metrics.rpc_server_in_progress.labels(method)
+        in_progress.inc()
+        with tracer.start_as_current_span(
+            method[1:],
+            context=propagator.extract(metadata),
+            kind=SpanKind.SERVER,
+            attributes=attributes,
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                call.caller = self._caller(metadata, context)
+                self._rules[method].check(call.caller)
+                async with asyncio.timeout(_remaining(context)):
+                    yield
+                if call.trailers:
+                    context.set_trailing_metadata(tuple(call.trailers.items()))
+            except (Exception, asyncio.CancelledError) as failure:
+                if isinstance(failure, asyncio.CancelledError):
+                    code = grpc.StatusCode.CANCELLED
+                    raise
+                error = _named(failure)
+                code = error.kind.value
+                if error.kind in _FAULTS:
+                    span.set_status(StatusCode.ERROR, error.reason)
+                log.log(
+                    logging.WARNING if error.kind in _FAULTS else logging.INFO,
+                    "%s failed: %s",
+                    method,
+                    error.message,
+                    extra={"method": method, "code": code.name, "reason": error.reason},
+                )
+                await context.abort(code, error.message, ((DETAILS_KEY, to_status(error).SerializeToString()),))
+            finally:
+                span.set_attribute("rpc.grpc.status_code", code.value[0])
+                in_progress.dec()
+                metrics.rpc_server_duration.labels(method, code.name).observe(time.perf_counter() - started)
+
+    def _caller(self, metadata: Mapping[str, str], context: grpc.aio.ServicerContext) -> Caller:
+        peer = context.auth_context().get("x509_subject_alternative_name", ())
+        if not self._trusted.isdisjoint(peer):
+            try:
+                return Caller.from_metadata(metadata)
+            except ValueError as wrong:
+                raise Unauthenticated("the caller's identity is malformed") from wrong
+        if SUBJECT in metadata:
+            raise Unauthenticated("identity is taken only over a channel that is authenticated as a trusted caller")
+        return NOBODY
+
+
+def _remaining(context: grpc.aio.ServicerContext) -> float:
+    remaining: float | None = context.time_remaining()
+    return LONGEST_CALL_S if remaining is None else min(remaining, LONGEST_CALL_S)
+
+
+def _named(failure: Exception) -> DomainError:
+    """Give a failure its name; what has none is masked, and told in full to the log alone."""
+    if isinstance(failure, DomainError):
+        return failure
+    if isinstance(failure, TimeoutError):
+        return DeadlineExceeded("the call's time ran out")
+    log.error("an unexpected exception was masked", exc_info=failure)
+    trace.get_current_span().record_exception(failure)
+    return Internal("something went wrong on our side; the request id finds it in the log")

@@ -1,0 +1,191 @@
+"""A service from start to end: what it is made of, and the verbs of its command line."""
+
+import argparse
+import asyncio
+import contextlib
+import importlib.metadata
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+import grpc
+import sqlalchemy as sa
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from chassis import logs, telemetry
+from chassis.access import ANYONE, rules_of
+from chassis.database import Database
+from chassis.health import DATABASE, Health
+from chassis.idempotency import Idempotency
+from chassis.migrations import runner
+from chassis.ops import OpsServer
+from chassis.paging import Cursors
+from chassis.rpc.server import CallInterceptor
+from chassis.settings import MigrationSettings, ServiceSettings, load
+
+log = logging.getLogger(__name__)
+
+S = TypeVar("S", bound=ServiceSettings)
+
+DRAIN_S: Final = 20.0
+"""How long running calls may take to end after SIGTERM; Kubernetes kills after 30 s."""
+
+_OPTIONS: Final = (
+    ("grpc.so_reuseport", 0),  # a second process on the same port is a mistake to be told, not load balancing
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_connection_age_ms", 30 * 60_000),  # so that clients see new replicas of a name
+    ("grpc.max_connection_age_grace_ms", 60_000),
+)
+
+
+@dataclass(frozen=True)
+class House(Generic[S]):
+    """What the chassis gives to a servicer."""
+
+    settings: S
+    database: Database
+    idempotency: Idempotency
+    cursors: Cursors
+
+
+@dataclass(frozen=True)
+class Servicer:
+    """An implementation, its proto service, and the generated function that adds it to a server."""
+
+    implementation: Any
+    descriptor: ServiceDescriptor
+    add: Callable[[Any, Any], None]
+
+
+@dataclass(frozen=True)
+class Service(Generic[S]):
+    """What a service is made of.
+
+    `idempotency_keys` is its table of recorded replies, `build` makes its servicers in their house.
+    """
+
+    name: str
+    settings: type[S]
+    tables: sa.MetaData
+    idempotency_keys: sa.Table
+    migrations: Path
+    build: Callable[[House[S]], Sequence[Servicer]]
+
+    @property
+    def version(self) -> str:
+        """The installed version of the service's package."""
+        return importlib.metadata.version(f"neoforge-{self.name}")
+
+
+class RunningService(Generic[S]):
+    """A service with its ports open; `port` and `ops_port` are the real ones where 0 was asked for."""
+
+    def __init__(self, service: Service[S], settings: S) -> None:
+        self._service, self._settings = service, settings
+        self.database = Database.of(settings, service.name)
+        self.health = Health(self.database)
+        self.port = 0
+        self.ops_port = 0
+
+    async def start(self) -> None:
+        """Open the pool and the ports.
+
+        Raises:
+            OSError: a port is taken.
+        """
+        service, settings = self._service, self._settings
+        await self.database.open()
+        house = House(
+            settings=settings,
+            database=self.database,
+            idempotency=Idempotency(service.idempotency_keys, timedelta(hours=settings.idempotency_ttl_hours)),
+            cursors=Cursors(settings.cursor_secret.get_secret_value()),
+        )
+        servicers = service.build(house)
+        rules = {name: rule for s in servicers for name, rule in rules_of(s.implementation, s.descriptor).items()}
+        open_to_all = (health_pb2.DESCRIPTOR.services_by_name["Health"], *_reflection_services())
+        rules |= {f"/{d.full_name}/{m.name}": ANYONE for d in open_to_all for m in d.methods}
+        self._server = grpc.aio.server(
+            interceptors=[CallInterceptor(rules, frozenset(settings.trusted_callers))],
+            options=_OPTIONS,
+        )
+        for servicer in servicers:
+            servicer.add(servicer.implementation, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self._server)
+        names = [d.full_name for d in (*(s.descriptor for s in servicers), *open_to_all)]
+        reflection.enable_server_reflection(names, self._server)
+        self.port = self._bind(settings.listen)
+        await self.health.look()
+        self._ops = OpsServer(settings.ops_listen, lambda: {DATABASE: self.health.ready})
+        self.ops_port = self._ops.port
+        await self._server.start()
+        self._ops.start()
+        self._watch = asyncio.create_task(self.health.watch())
+        log.info("%s serves", service.name, extra={"port": self.port, "ops_port": self.ops_port})
+
+    def _bind(self, address: str) -> int:
+        tls = self._settings.tls
+        try:
+            if tls is None:
+                return int(self._server.add_insecure_port(address))
+            credentials = grpc.ssl_server_credentials([tls.chain], tls.ca, require_client_auth=True)
+            return int(self._server.add_secure_port(address, credentials))
+        except RuntimeError as taken:
+            raise OSError(f"{self._service.name} cannot listen on {address}: {taken}") from taken
+
+    async def stop(self, grace_s: float = DRAIN_S) -> None:
+        """Say that this process goes, let running calls end within `grace_s`, close everything."""
+        await self.health.drain()
+        await self._server.stop(grace_s)
+        self._watch.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._watch
+        self._ops.stop()
+        await self.database.close()
+        telemetry.flush()
+
+
+def _reflection_services() -> list[ServiceDescriptor]:
+    from grpc_reflection.v1alpha import reflection_pb2  # noqa: PLC0415 - its descriptor alone
+
+    return [reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]]
+
+
+async def _serve(service: Service[S], settings: S) -> None:
+    stop = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    running = RunningService(service, settings)
+    await running.start()
+    await stop.wait()
+    log.info("%s drains", service.name)
+    await running.stop()
+    log.info("%s has stopped", service.name)
+
+
+def main(service: Service[Any], arguments: Sequence[str] | None = None) -> None:
+    """Run one verb of a service's command line: `serve`, `migrate` or `sql`."""
+    parser = argparse.ArgumentParser(prog=service.name, description=f"NeoForge's {service.name} service")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("serve", help="answer calls until SIGTERM")
+    verbs.add_parser("migrate", help="bring the schema up to date, as the role that owns it")
+    verbs.add_parser("sql", help="print the SQL of all migrations")
+    verb = parser.parse_args(arguments).verb
+    if verb == "sql":
+        runner.script(service.migrations, service.tables)
+    elif verb == "migrate":
+        migration = load(MigrationSettings)
+        logs.setup(service.name, migration.log_level)
+        runner.upgrade(migration.migration_database_url.get_secret_value(), service.migrations, service.tables)
+    else:
+        settings = load(service.settings)
+        logs.setup(service.name, settings.log_level)
+        telemetry.setup(service.name, service.version)
+        asyncio.run(_serve(service, settings))

@@ -1,0 +1,187 @@
+"""Typed settings of a process, read from its environment, refused all at once when they are bad."""
+
+import os
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+from pydantic import AfterValidator, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "NEOFORGE_"
+EX_CONFIG = 78
+"""Exit status of a process whose settings are refused (sysexits.h)."""
+
+
+class Environment(StrEnum):
+    """Where a process runs; production refuses what is only convenient."""
+
+    DEVELOPMENT = "development"
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+def _address(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the largest port, RFC 9293
+        raise ValueError("must be host:port, for example 127.0.0.1:8090")
+    return value
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < 32:  # noqa: PLR2004 - 32 random characters hold at least 128 bits
+        raise ValueError("must have at least 32 characters")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+"""`host:port`; an IPv6 host stands in brackets."""
+
+Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
+"""A secret of at least 32 characters, never shown in logs or errors."""
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""A list written with commas."""
+
+
+class _Files(PydanticBaseSettingsSource):
+    """Reads setting X from the file that X_FILE names, so that a secret need not stand in an environment."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        return (Path(path).read_text(encoding="utf-8").strip() if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        values = {}
+        for name, field in self.settings_cls.model_fields.items():
+            value, _, _ = self.get_field_value(field, name)
+            if value is not None:
+                values[name] = value
+        return values
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        validate_default=True,
+    )
+
+    log_level: str = "INFO"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, _Files(settings_cls)
+
+
+class ProcessSettings(_Settings):
+    """What every process of NeoForge is told: `NEOFORGE_<NAME>`, or `NEOFORGE_<NAME>_FILE` for a file with the value."""
+
+    environment: Environment
+    listen: Address
+    tls_ca: FilePath | None = None
+    tls_certificate: FilePath | None = None
+    tls_key: FilePath | None = None
+
+    @field_validator("tls_ca", "tls_certificate", "tls_key")
+    @classmethod
+    def _encrypted_in_production(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None and in_production(info):
+            raise ValueError("must be set in production: service channels are mutually authenticated TLS")
+        return value
+
+    @property
+    def tls(self) -> "Tls | None":
+        """The PEM files of mutual TLS, or None when this process has none."""
+        if self.tls_ca and self.tls_certificate and self.tls_key:
+            return Tls(self.tls_ca, self.tls_certificate, self.tls_key)
+        return None
+
+
+class Tls:
+    """The three PEM files of one party to mutual TLS, read when they are asked for so that renewals are seen."""
+
+    def __init__(self, ca: Path, certificate: Path, key: Path) -> None:
+        self._ca, self._certificate, self._key = ca, certificate, key
+
+    @property
+    def ca(self) -> bytes:
+        """The certificate authority both sides trust (PEM)."""
+        return self._ca.read_bytes()
+
+    @property
+    def chain(self) -> tuple[bytes, bytes]:
+        """Private key and certificate chain (PEM)."""
+        return self._key.read_bytes(), self._certificate.read_bytes()
+
+
+class ServiceSettings(ProcessSettings):
+    """What every service is told beyond that."""
+
+    ops_listen: Address
+    database_url: SecretStr
+    database_pool_size: int = 10
+    database_statement_timeout_ms: int = 5_000
+    database_lock_timeout_ms: int = 2_000
+    trusted_callers: Names = ("gateway",)
+    cursor_secret: Secret
+    idempotency_ttl_hours: int = 24
+
+    @field_validator("trusted_callers", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return split(value)
+
+
+class MigrationSettings(_Settings):
+    """What `migrate` is told: the login of the role that owns the schema."""
+
+    migration_database_url: SecretStr
+
+
+def split(value: object) -> object:
+    """Turn `a, b` into `("a", "b")`; anything but text stays as it is."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def in_production(info: ValidationInfo) -> bool:
+    """Whether the settings under validation are for production (an unreadable environment counts as production)."""
+    return info.data.get("environment", Environment.PRODUCTION) is Environment.PRODUCTION
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load(cls: type[S], overrides: Mapping[str, Any] | None = None) -> S:
+    """Read the settings of a process, or name every bad one on stderr and exit with EX_CONFIG (78)."""
+    try:
+        return cls(**(overrides or {}))
+    except ValidationError as refused:
+        _refuse([(PREFIX + str(e["loc"][0]).upper(), e["msg"]) for e in refused.errors() if e["loc"]])
+    except OSError as unreadable:
+        _refuse([(str(unreadable.filename), str(unreadable.strerror))])
+
+
+def _refuse(faults: list[tuple[str, str]]) -> NoReturn:
+    print(f"refusing to start, {len(faults)} bad setting(s):", file=sys.stderr)  # noqa: T201 - logging is not set up yet
+    for name, fault in faults:
+        print(f"  {name}: {fault.removeprefix('Value error, ')}", file=sys.stderr)  # noqa: T201 - as above
+    sys.exit(EX_CONFIG)
+
+

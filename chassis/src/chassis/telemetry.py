@@ -1,0 +1,51 @@
+"""Traces: OpenTelemetry, exported over OTLP when an endpoint is set, never in anyone's way when it does not answer.
+
+The standard OTEL_* variables apply (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, ...).
+"""
+
+import logging
+import os
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+tracer = trace.get_tracer("neoforge")
+propagator = TraceContextTextMapPropagator()
+"""W3C Trace Context, the only format spoken between NeoForge's parts."""
+
+_EXPORT_TIMEOUT_S = 2.0
+
+
+def setup(service: str, version: str) -> None:
+    """Give this process a tracer provider: exporting when an OTLP endpoint is set, else one that only makes ids."""
+    resource = Resource.create({"service.name": service, "service.namespace": "neoforge", "service.version": version})
+    if not (os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")):
+        # An unsampled span still has a trace id, for logs and X-Trace-Id, and costs next to nothing.
+        trace.set_tracer_provider(TracerProvider(resource=resource, sampler=ALWAYS_OFF))
+        return
+    # Imported here, since a process without a collector should not carry the exporter's memory.
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    # A collector that is away is the operator's business, not a line per batch in every process's log.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
+    logging.getLogger("opentelemetry.sdk").setLevel(logging.ERROR)
+    provider = TracerProvider(resource=resource)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=_EXPORT_TIMEOUT_S)))
+    trace.set_tracer_provider(provider)
+
+
+def flush() -> None:
+    """Send the spans that still wait, for at most two seconds."""
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, TracerProvider):
+        provider.force_flush(int(_EXPORT_TIMEOUT_S * 1000))
+
+
+def trace_id() -> str:
+    """The current trace's id in hex, or an empty text outside of any."""
+    context = trace.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else ""
