@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, LiteralString, cast
+from typing import Any, Final
 
 import psycopg
 from opentelemetry import trace
@@ -24,7 +24,7 @@ from chassis.telemetry import tracer
 
 log = logging.getLogger(__name__)
 
-_DIALECT: Final = PGDialect_psycopg()
+_DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call] # SQLAlchemy's dialects have no annotations
 _CONNECT_TIMEOUT_S: Final = 3
 _RECONNECT_TIMEOUT_S: Final = 5.0
 """How long the pool tries before it gives a slot up; the next caller starts it afresh, so back-off never grows long."""
@@ -68,7 +68,7 @@ class Connection:
     async def _run(self, compiled: Statement, parameters: Mapping[str, Any]) -> psycopg.AsyncCursor[Any]:
         values = {**compiled.constants, **parameters}
         # What is run is what `statement` compiled from Core: never text put together from input.
-        query = cast("LiteralString", compiled.sql)
+        query = compiled.sql.encode()
         if not trace.get_current_span().is_recording():
             return await self._connection.execute(query, values)
         with tracer.start_as_current_span(

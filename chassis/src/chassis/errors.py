@@ -170,7 +170,7 @@ def _pack(message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -
     return packed
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class RemoteError(Exception):
     """What a called service said went wrong."""
 
@@ -183,7 +183,8 @@ class RemoteError(Exception):
     @classmethod
     def from_rpc(cls, error: grpc.aio.AioRpcError) -> Self:
         """Read ErrorInfo and BadRequest; without them the reason is the status's own name."""
-        reason, metadata, violations = error.code().name, {}, ()
+        reason, metadata = error.code().name, dict[str, str]()
+        violations: tuple[Violation, ...] = ()
         for detail in _details(error):
             if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
                 info = error_details_pb2.ErrorInfo()
@@ -197,7 +198,6 @@ class RemoteError(Exception):
 
 
 def _details(error: grpc.aio.AioRpcError) -> Sequence[AnyMessage]:
-    for key, value in error.trailing_metadata() or ():
-        if key == DETAILS_KEY and isinstance(value, bytes):
-            return status_pb2.Status.FromString(value).details
-    return ()
+    trailers: dict[str, str | bytes] = dict(error.trailing_metadata() or ())  # type: ignore[arg-type] # pairs, to its stubs opaque
+    packed = trailers.get(DETAILS_KEY)
+    return status_pb2.Status.FromString(packed).details if isinstance(packed, bytes) else ()

@@ -8,7 +8,8 @@ import logging
 from typing import Final
 
 import psycopg
-from grpc_health.v1 import health, health_pb2
+from grpc_health.v1 import _async as aio
+from grpc_health.v1 import health_pb2
 
 from chassis import metrics
 from chassis.database import Database
@@ -28,7 +29,7 @@ class Health:
     """Watches the database and tells it as the health of the whole service and of its part `database`."""
 
     def __init__(self, database: Database) -> None:
-        self.servicer = health.aio.HealthServicer()
+        self.servicer = aio.HealthServicer()
         self.ready = False
         self._database = database
         self._draining = False

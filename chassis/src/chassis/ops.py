@@ -22,7 +22,7 @@ class OpsServer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if self.path == "/metrics":
-                    self._answer(200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))
+                    self._answer(200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))  # type: ignore[no-untyped-call] # it has no annotations
                 elif self.path == "/health":
                     self._answer(200, "application/json", b'{"status":"alive"}')
                 elif self.path == "/ready":

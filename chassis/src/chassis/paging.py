@@ -1,4 +1,4 @@
-"""Pages of lists: keyset positions in cursors that only their own list, caller and order accept; totals at a bounded cost.
+"""Pages of lists: positions in cursors that only their own list, caller and order accept, and totals at a bounded cost.
 
 A list is one or several disjoint *branches* (SELECTs with the same columns), so that each can walk an index of its own;
 a page merges them. The cost of a page depends on its size, never on the length of the list.
@@ -21,6 +21,7 @@ from chassis.database import Connection, Statement, statement
 from chassis.errors import InvalidCursor, InvalidFields, Violation
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 DEFAULT_SIZE: Final = 20
 MAX_SIZE: Final = 100
@@ -62,7 +63,7 @@ class PageRequest:
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """A page of rows and where it stands; `total` is a lower bound unless `total_exact`. Cursors are empty at the ends."""
+    """A page of rows and where it stands; without `total_exact`, `total` is a lower bound. No cursor: an end."""
 
     rows: list[T]
     total: int
@@ -71,6 +72,10 @@ class Page(Generic[T]):
     size: int
     next_cursor: str
     previous_cursor: str
+
+    def of(self, rows: list[U]) -> "Page[U]":
+        """Give the same page with its rows as something else."""
+        return Page(rows, self.total, self.total_exact, self.number, self.size, self.next_cursor, self.previous_cursor)
 
 
 class Cursors:
@@ -140,10 +145,13 @@ class Listing:
         self._first = self._select(branches, backward=False, positioned=False, summary=summary)
         self._forward = self._select(branches, backward=False, positioned=True, summary=summary)
         self._backward = self._select(branches, backward=True, positioned=True, summary=summary)
-        capped = [branch.with_only_columns(sa.literal_column("1")).limit(COUNT_CAP + 1) for branch in branches]
+        one: sa.ColumnElement[Any] = sa.literal_column("1").label("one")
+        capped: list[sa.Select[Any]] = [
+            branch.with_only_columns(one, maintain_column_froms=True).limit(COUNT_CAP + 1) for branch in branches
+        ]
         self._count = statement(
             sa.select(sa.func.count().label("total")).select_from(
-                sa.select(sa.literal_column("1")).select_from(_merged(capped)).limit(COUNT_CAP + 1).subquery("counted"),
+                sa.select(one).select_from(_merged(capped)).limit(COUNT_CAP + 1).subquery("counted"),
             ),
             f"COUNT {summary}",
         )
@@ -214,7 +222,9 @@ class Listing:
 def _merged(selects: Sequence[sa.Select[Any]]) -> Any:
     if len(selects) == 1:
         return selects[0].subquery("listed")
-    return sa.union_all(*(select.subquery(f"branch_{i}").select() for i, select in enumerate(selects))).subquery("listed")
+    return sa.union_all(*(select.subquery(f"branch_{i}").select() for i, select in enumerate(selects))).subquery(
+        "listed"
+    )
 
 
 def _tagged(value: Any) -> tuple[str, Any]:

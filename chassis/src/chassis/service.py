@@ -57,10 +57,9 @@ class House(Generic[S]):
 
 @dataclass(frozen=True)
 class Servicer:
-    """An implementation, its proto service, and the generated function that adds it to a server."""
+    """An implementation of a proto service, and the generated function that adds it to a server."""
 
     implementation: Any
-    descriptor: ServiceDescriptor
     add: Callable[[Any, Any], None]
 
 
@@ -68,7 +67,8 @@ class Servicer:
 class Service(Generic[S]):
     """What a service is made of.
 
-    `idempotency_keys` is its table of recorded replies, `build` makes its servicers in their house.
+    `idempotency_keys` is its table of recorded replies; `build` makes, in their house, the servicers of the proto
+    services in `descriptors`, in the same order.
     """
 
     name: str
@@ -76,6 +76,7 @@ class Service(Generic[S]):
     tables: sa.MetaData
     idempotency_keys: sa.Table
     migrations: Path
+    descriptors: Sequence[ServiceDescriptor]
     build: Callable[[House[S]], Sequence[Servicer]]
 
     @property
@@ -109,7 +110,11 @@ class RunningService(Generic[S]):
             cursors=Cursors(settings.cursor_secret.get_secret_value()),
         )
         servicers = service.build(house)
-        rules = {name: rule for s in servicers for name, rule in rules_of(s.implementation, s.descriptor).items()}
+        rules = {
+            name: rule
+            for servicer, descriptor in zip(servicers, service.descriptors, strict=True)
+            for name, rule in rules_of(servicer.implementation, descriptor).items()
+        }
         open_to_all = (health_pb2.DESCRIPTOR.services_by_name["Health"], *_reflection_services())
         rules |= {f"/{d.full_name}/{m.name}": ANYONE for d in open_to_all for m in d.methods}
         self._server = grpc.aio.server(
@@ -119,7 +124,7 @@ class RunningService(Generic[S]):
         for servicer in servicers:
             servicer.add(servicer.implementation, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self._server)
-        names = [d.full_name for d in (*(s.descriptor for s in servicers), *open_to_all)]
+        names = [d.full_name for d in (*service.descriptors, *open_to_all)]
         reflection.enable_server_reflection(names, self._server)
         self.port = self._bind(settings.listen)
         await self.health.look()

@@ -89,7 +89,7 @@ class _Settings(BaseSettings):
 
 
 class ProcessSettings(_Settings):
-    """What every process of NeoForge is told: `NEOFORGE_<NAME>`, or `NEOFORGE_<NAME>_FILE` for a file with the value."""
+    """What every process is told: `NEOFORGE_<NAME>`, or `NEOFORGE_<NAME>_FILE` for a file with the value."""
 
     environment: Environment
     listen: Address
@@ -183,5 +183,3 @@ def _refuse(faults: list[tuple[str, str]]) -> NoReturn:
     for name, fault in faults:
         print(f"  {name}: {fault.removeprefix('Value error, ')}", file=sys.stderr)  # noqa: T201 - as above
     sys.exit(EX_CONFIG)
-
-

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import grpc
 from opentelemetry import trace
@@ -20,6 +20,10 @@ from chassis.telemetry import propagator, tracer
 
 log = logging.getLogger(__name__)
 
+# Generic in the type stubs alone.
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
 SPIFFE_PREFIX: Final = "spiffe://neoforge/"
 LONGEST_CALL_S: Final = 60.0
 """A call without a deadline gets this one, so that nothing works for a caller who is long gone."""
@@ -27,7 +31,7 @@ LONGEST_CALL_S: Final = 60.0
 _FAULTS = frozenset({Kind.INTERNAL, Kind.UNAVAILABLE, Kind.DEADLINE})
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc-stubs leave aio untyped
+class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in the type stubs alone
     """Wraps every RPC of a server.
 
     `rules` says who may call which method; a method without a rule is refused. Identity metadata is believed only when
@@ -37,25 +41,25 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc-
     def __init__(self, rules: Mapping[str, Rule], trusted_callers: frozenset[str]) -> None:
         self._rules = rules
         self._trusted = frozenset(f"{SPIFFE_PREFIX}{name}".encode() for name in trusted_callers)
-        self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
+        self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler | None:
-        """Give the wrapped handler of the called method, or None when there is no such method."""
+    ) -> Handler:
+        """Give the wrapped handler of the called method."""
         method = handler_call_details.method
         known = self._wrapped.get(method)
         if known is None:
             handler = await continuation(handler_call_details)
-            if handler is None:
-                return None
+            if handler is None:  # an unknown method, which the stubs leave out
+                return handler
             known = self._wrapped[method] = self._wrap(method, handler)
         return known
 
-    def _wrap(self, method: str, handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
-        kinds = (
+    def _wrap(self, method: str, handler: Handler) -> Handler:
+        kinds: tuple[tuple[Any, Any, bool], ...] = (
             (handler.unary_unary, grpc.unary_unary_rpc_method_handler, False),
             (handler.unary_stream, grpc.unary_stream_rpc_method_handler, True),
             (handler.stream_unary, grpc.stream_unary_rpc_method_handler, False),
@@ -63,23 +67,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc-
         )
         behavior, make, streams = next(kind for kind in kinds if kind[0] is not None)
 
-        async def unary(request: Any, context: grpc.aio.ServicerContext) -> Any:
+        async def unary(request: Any, context: Context) -> Any:
             async with self._around(method, context):
                 return await behavior(request, context)
 
-        async def stream(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+        async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
             async with self._around(method, context):
                 async for reply in behavior(request, context):
                     yield reply
 
-        return make(
+        wrapped: Handler = make(
             stream if streams else unary,
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
+        return wrapped
 
     @asynccontextmanager
-    async def _around(self, method: str, context: grpc.aio.ServicerContext) -> AsyncIterator[None]:
+    async def _around(self, method: str, context: Context) -> AsyncIterator[None]:
         metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
         call = calls.Call(
             method=method,
@@ -131,7 +136,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc-
                 in_progress.dec()
                 metrics.rpc_server_duration.labels(method, code.name).observe(time.perf_counter() - started)
 
-    def _caller(self, metadata: Mapping[str, str], context: grpc.aio.ServicerContext) -> Caller:
+    def _caller(self, metadata: Mapping[str, str], context: Context) -> Caller:
         peer = context.auth_context().get("x509_subject_alternative_name", ())
         if not self._trusted.isdisjoint(peer):
             try:
@@ -143,8 +148,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc-
         return NOBODY
 
 
-def _remaining(context: grpc.aio.ServicerContext) -> float:
-    remaining: float | None = context.time_remaining()
+def _remaining(context: Context) -> float:
+    remaining = context.time_remaining()
     return LONGEST_CALL_S if remaining is None else min(remaining, LONGEST_CALL_S)
 
 

@@ -1,0 +1,32 @@
+"""`python -m projects serve | migrate | sql`."""
+
+from pathlib import Path
+
+from chassis.service import House, Service, Servicer, main
+from neoforge.projects.v1 import projects_pb2, projects_pb2_grpc
+from projects.servicer import ProjectsServicer
+from projects.settings import Settings
+from projects.tables import idempotency_keys, metadata
+
+
+def build(house: House[Settings]) -> list[Servicer]:
+    return [
+        Servicer(
+            ProjectsServicer(house.database, house.idempotency, house.cursors),
+            projects_pb2_grpc.add_ProjectsServiceServicer_to_server,
+        ),
+    ]
+
+
+SERVICE = Service(
+    name="projects",
+    settings=Settings,
+    tables=metadata,
+    idempotency_keys=idempotency_keys,
+    migrations=Path(__file__).parent / "migrations",
+    descriptors=[projects_pb2.DESCRIPTOR.services_by_name["ProjectsService"]],
+    build=build,
+)
+
+if __name__ == "__main__":
+    main(SERVICE)

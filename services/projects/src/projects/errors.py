@@ -1,0 +1,41 @@
+"""What can go wrong with projects, by name."""
+
+from chassis.errors import DomainError, Forbidden, Kind, NotFound, VersionMismatch
+
+
+class SlugTaken(DomainError):
+    """The owner has another project with this slug."""
+
+    kind = Kind.CONFLICT
+    reason = "SLUG_TAKEN"
+
+
+class ProjectNotFound(NotFound):
+    """There is no such project, or the caller may not read it, which is the same to them."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such project")
+
+
+class MemberNotFound(NotFound):
+    """The person is no member of the project."""
+
+    def __init__(self) -> None:
+        super().__init__("this person is no member of the project")
+
+
+class RoleTooLow(Forbidden):
+    """The caller may read the project, but this takes another role."""
+
+    def __init__(self, needed: str) -> None:
+        super().__init__(f"this takes the role {needed} in the project")
+
+
+class ProjectChanged(VersionMismatch):
+    """The project has moved on from the version that the change was meant for."""
+
+    def __init__(self, expected: int, version: int) -> None:
+        super().__init__(
+            f"the project has version {version}, not {expected}; read it again",
+            metadata={"version": str(version)},
+        )
