@@ -11,6 +11,8 @@ SERVICES := $(sort $(notdir $(patsubst %/,%,$(wildcard services/*/))))
 MEMBERS := protos chassis gateway deploy/devstack $(addprefix services/,$(SERVICES))
 RUNTIME_PROJECTS := $(foreach s,$(SERVICES),services/$(s)/pyproject.toml) gateway/pyproject.toml deploy/devstack/pyproject.toml
 PORT ?= 8080
+# Protos may not break what the last release promised; before the first one, what the last commit did.
+BREAKING_AGAINST ?= $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || echo HEAD)
 export UV_NO_PROGRESS := 1
 
 .PHONY: help
@@ -67,8 +69,32 @@ smoke: $(VENV)/.stack ## The checks of a deploy, against a running stack (URL=ht
 	@$(BIN)/python -m devstack smoke $(or $(URL),http://localhost:$(PORT))
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Formatting, lint, types, import contracts, protos, migrations, generated files
-	@BIN=$(BIN) PORT=$(PORT) bash deploy/lint.sh
+lint: lint-python lint-imports lint-protos lint-migrations lint-envoy lint-generated ## Everything that is checked without running: style, types, imports, protos, migrations, Envoy, drift
+
+.PHONY: lint-python lint-imports lint-protos lint-migrations lint-envoy lint-generated
+lint-python: $(VENV)/.dev
+	@echo "==> ruff: format and rules"; $(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@echo "==> mypy --strict"; $(BIN)/mypy $(foreach p,chassis gateway devstack $(SERVICES),-p $(p))
+
+lint-imports: $(VENV)/.dev
+	@echo "==> import contracts"; $(BIN)/lint-imports --no-cache
+
+lint-protos: $(VENV)/.dev
+	@echo "==> buf: lint, format, breaking changes against $(BREAKING_AGAINST)"
+	@$(BIN)/buf lint protos
+	@$(BIN)/buf format protos --diff --exit-code
+	@$(BIN)/buf breaking protos --against '.git#ref=$(BREAKING_AGAINST),subdir=protos'
+
+lint-migrations: $(VENV)/.dev
+	@echo "==> squawk: migrations that block nobody"
+	@for s in $(SERVICES); do $(BIN)/python -m $$s sql | $(BIN)/squawk --stdin-filepath services/$$s/migrations.sql; done
+
+lint-envoy: $(VENV)/.stack
+	@echo "==> envoy --mode validate"; $(BIN)/python -m devstack envoy-config --validate
+
+lint-generated: $(VENV)/.dev
+	@echo "==> generated files are what \`make gen\` makes"
+	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python protos/generate.py --check
 
 # --- generating -------------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,8 @@ def upgrade(url: str, versions: Path, metadata: sa.MetaData, revision: str = "he
     owner = engine(url)
     with owner.connect() as connection:
         # Session-scoped, since a migration may commit in between (CREATE INDEX CONCURRENTLY).
-        connection.execute(sa.text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": f"migrate {schema}"})
+        lock = sa.text("SELECT pg_advisory_lock(hashtextextended(:name, 0))")
+        connection.execute(lock, {"name": f"migrate {schema}"})
         connection.execute(sa.text("SELECT set_config('lock_timeout', :timeout, false)"), {"timeout": LOCK_TIMEOUT})
         connection.commit()
         command.upgrade(config(versions, metadata, connection), revision)
@@ -58,4 +59,5 @@ def downgrade(url: str, versions: Path, metadata: sa.MetaData, revision: str) ->
 
 def script(versions: Path, metadata: sa.MetaData) -> None:
     """Print the SQL of all migrations, for linters and for those who run them by hand."""
+    print(f"SET lock_timeout = '{LOCK_TIMEOUT}';", flush=True)  # noqa: T201 - the SQL goes to stdout, as Alembic's does
     command.upgrade(config(versions, metadata), "head", sql=True)
