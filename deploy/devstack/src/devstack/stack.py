@@ -1,0 +1,186 @@
+"""What the stack consists of: each part's command, environment and sign of readiness."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chassis.embedded.postgresql import PostgreSQL, create_database, create_service, url_of
+from chassis.embedded.process import Command
+from chassis.embedded.redis import Redis
+from devstack import envoy
+from devstack.loopback import answers
+from devstack.people import AUDIENCE
+from devstack.ports import HOST, Ports
+from devstack.services import Service, installed
+from devstack.supervisor import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from devstack.folders import Folders
+
+DATABASE = "neoforge"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The whole of it, on one base port and one data folder."""
+
+    folders: Folders
+    ports: Ports
+    surroundings: Mapping[str, str]
+    """The environment that the stack was started in. What it sets reaches every process, unless the stack sets it."""
+    services: tuple[Service, ...]
+    database: PostgreSQL
+    redis: Redis
+
+    @classmethod
+    def of(cls, folders: Folders, ports: Ports, surroundings: Mapping[str, str]) -> Stack:
+        """The stack with all services that are installed."""
+        database = PostgreSQL(folders.data / "postgresql", ports.postgresql)
+        redis = Redis(folders.data / "redis", ports.redis, durable=True)
+        return cls(folders, ports, surroundings, installed(), database, redis)
+
+    @property
+    def issuer_url(self) -> str:
+        """The development issuer's name in tokens, and its address."""
+        return f"http://{HOST}:{self.ports.issuer}"
+
+    @property
+    def url(self) -> str:
+        """Where people reach it."""
+        return f"http://localhost:{self.ports.edge}"
+
+    def taken_ports(self) -> dict[str, int]:
+        """Every port that the stack is about to take, by the part that will hold it."""
+        ports = self.ports
+        named = {
+            "Envoy": ports.edge,
+            "Envoy's administration": ports.envoy_admin,
+            "the gateway": ports.gateway,
+            "the token issuer": ports.issuer,
+            "PostgreSQL": ports.postgresql,
+            "Redis": ports.redis,
+        }
+        for service in self.services:
+            named[service.name] = ports.service(service.offset)
+            named[f"{service.name}'s metrics"] = ports.service_operations(service.offset)
+        return named
+
+    # --- the parts ----------------------------------------------------------------------------------------------------
+
+    def postgresql_part(self) -> Part:
+        """The database server."""
+        return Part("PostgreSQL", self.database.command, _asked(self.database.ready), self.database.prepare)
+
+    def redis_part(self) -> Part:
+        """The server for limits and queues."""
+        return Part("Redis", self.redis.command, _asked(self.redis.ready), self.redis.prepare)
+
+    def issuer_part(self) -> Part:
+        """The development token issuer."""
+        command = self._python("devstack", "issuer", "--port", str(self.ports.base))
+        return Part("issuer", lambda: command, answers(f"{self.issuer_url}/health"))
+
+    def service_part(self, service: Service) -> Part:
+        """A service; ready once it says so on its operations port."""
+        command = self._python(service.name, "serve", environment=self.service_environment(service))
+        operations = f"http://{HOST}:{self.ports.service_operations(service.offset)}"
+        return Part(service.name, lambda: command, answers(f"{operations}/ready"))
+
+    def gateway_part(self) -> Part:
+        """The gateway; ready once it answers for itself, whatever else is missing."""
+        command = self._python("gateway", "serve", environment=self.gateway_environment())
+        return Part("gateway", lambda: command, answers(f"http://{HOST}:{self.ports.gateway}/health"))
+
+    def envoy_part(self) -> Part:
+        """The edge."""
+        file = self.folders.run / "envoy.yaml"
+        options = ["--concurrency", "1", "--log-level", "warn", "--file-flush-interval-msec", "500"]
+        # A hot restart would share memory, by a number, with any other Envoy on this machine.
+        program = [str(envoy.program()), "--config-path", str(file), "--disable-hot-restart", *options]
+        command = Command(program, {"PATH": os.defpath}, death_signal=signal.SIGTERM)
+
+        def prepare() -> None:
+            file.write_text(envoy.configuration(self.ports, self.surroundings))
+
+        return Part("Envoy", lambda: command, answers(f"http://{HOST}:{self.ports.envoy_admin}/ready"), prepare)
+
+    def migration(self, service: Service) -> Command:
+        """The command that brings a service's schema up to date, under the role that owns it."""
+        return self._python(service.name, "migrate", environment=self.service_environment(service))
+
+    # --- roles and settings -------------------------------------------------------------------------------------------
+
+    def create_roles(self) -> None:
+        """Give every service its roles and its schema."""
+        url = create_database(self.database.admin_url, DATABASE)
+        for service in self.services:
+            create_service(url, service.name, self._password(service.name), self._password(f"{service.name}_owner"))
+
+    def service_environment(self, service: Service) -> dict[str, str]:
+        """A service's settings."""
+        ports = self.ports
+        return {
+            **self._common_environment(service.name),
+            "NEOFORGE_LISTEN": f"{HOST}:{ports.service(service.offset)}",
+            "NEOFORGE_OPS_LISTEN": f"{HOST}:{ports.service_operations(service.offset)}",
+            "NEOFORGE_DATABASE_URL": self._database_url(service.name),
+            "NEOFORGE_MIGRATION_DATABASE_URL": self._database_url(f"{service.name}_owner"),
+            "NEOFORGE_TRUSTED_CALLERS": "gateway",
+            **service.environment,
+        }
+
+    def gateway_environment(self) -> dict[str, str]:
+        """The gateway's settings."""
+        targets = {
+            f"NEOFORGE_{service.name.upper()}_TARGET": f"{HOST}:{self.ports.service(service.offset)}"
+            for service in self.services
+        }
+        return {
+            **self._common_environment("gateway"),
+            **targets,
+            "NEOFORGE_LISTEN": f"{HOST}:{self.ports.gateway}",
+            "NEOFORGE_JWKS_URL": f"{self.issuer_url}/.well-known/jwks.json",
+            "NEOFORGE_TOKEN_ISSUER": self.issuer_url,
+            "NEOFORGE_TOKEN_AUDIENCE": AUDIENCE,
+            "NEOFORGE_TRUSTED_PROXIES": "127.0.0.1/32,::1/128",
+            "NEOFORGE_PUBLIC_URL": self.url,
+            "NEOFORGE_CORS_ORIGINS": self.url,
+        }
+
+    def _common_environment(self, process: str) -> dict[str, str]:
+        from chassis.embedded.certificates import Authority  # noqa: PLC0415 - after the folders are known to be usable
+
+        identity = Authority(self.folders.certificates).issue(process)
+        return {
+            "NEOFORGE_ENVIRONMENT": "development",
+            "NEOFORGE_REDIS_URL": self.redis.url,
+            "NEOFORGE_TLS_CA": str(identity.authority),
+            "NEOFORGE_TLS_CERTIFICATE": str(identity.certificate),
+            "NEOFORGE_TLS_KEY": str(identity.key),
+            "NEOFORGE_CURSOR_SECRET": self.folders.secret("cursor-secret"),
+        }
+
+    def _python(self, package: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Command:
+        """A command of one of our packages; what it writes reaches its log at once."""
+        everything = {**self.surroundings, "PYTHONUNBUFFERED": "1", **(environment or {})}
+        return Command([sys.executable, "-m", package, *arguments], everything, death_signal=signal.SIGTERM)
+
+    def _password(self, role: str) -> str:
+        return self.folders.secret(f"{role.replace('_', '-')}-password")
+
+    def _database_url(self, role: str) -> str:
+        return url_of(self.database.admin_url, database=DATABASE, user=role, password=self._password(role))
+
+
+def _asked(question: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
+    async def ask() -> bool:
+        return await asyncio.to_thread(question)
+
+    return ask

@@ -1,0 +1,170 @@
+"""`make up`: the whole stack, step by step, until somebody stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import signal
+import time
+from http.client import OK
+from typing import TYPE_CHECKING
+
+from chassis.embedded.process import EmbeddedError
+from devstack.demo import seed
+from devstack.errors import StackError
+from devstack.loopback import answers, request
+from devstack.ports import holder, is_free
+from devstack.stack import Stack
+from devstack.supervisor import Supervisor
+from devstack.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from devstack.folders import Folders
+    from devstack.ports import Ports
+
+PORT_GRACE_SECONDS = 5
+READY_SECONDS = 60
+OPEN_FILES = 65_536
+
+
+def up(folders: Folders, ports: Ports, surroundings: Mapping[str, str]) -> int:
+    """Bring the stack up and keep it up; returns the exit status once it is stopped."""
+    terminal = Terminal()
+    _raise_open_files()
+    try:
+        folders.make()
+        with folders.held():
+            return asyncio.run(_until_stopped(Stack.of(folders, ports, surroundings), terminal))
+    except (StackError, EmbeddedError) as error:
+        terminal.fail(str(error))
+        return 1
+
+
+async def _until_stopped(stack: Stack, terminal: Terminal) -> int:
+    return await _Up(stack, terminal).until_stopped()
+
+
+class _Up:
+    def __init__(self, stack: Stack, terminal: Terminal) -> None:
+        self._stack = stack
+        self._terminal = terminal
+        self._supervisor = Supervisor(stack.folders, terminal)
+        self._stops = 0
+
+    async def until_stopped(self) -> int:
+        work = asyncio.ensure_future(self._work())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._on_signal, work)
+        try:
+            await work
+        except asyncio.CancelledError:
+            return 0
+        except (StackError, EmbeddedError) as error:
+            self._terminal.fail(str(error))
+            return 1
+        finally:
+            self._terminal.say("\nStopping ...")
+            await self._supervisor.stop()
+            self._terminal.say("Stopped; the data stay in " + str(self._stack.folders.data))
+        return 0
+
+    def _on_signal(self, work: asyncio.Future[None]) -> None:
+        self._stops += 1
+        if self._stops == 1:
+            work.cancel()
+        else:
+            self._terminal.say("Ending everything at once.")
+            self._supervisor.kill()
+
+    async def _work(self) -> None:
+        begun = time.monotonic()
+        stack, terminal, supervisor = self._stack, self._terminal, self._supervisor
+        terminal.say("NeoForge")
+        with terminal.step("ports"):
+            await _probe_ports(stack)
+        with terminal.step("PostgreSQL and Redis"):
+            await supervisor.start(stack.postgresql_part(), stack.redis_part())
+        if (remark := stack.database.place.remark) is not None:
+            terminal.warn(remark)
+        with terminal.step("roles and schemas"):
+            await asyncio.to_thread(stack.create_roles)
+        with terminal.step("migrations"):
+            async with asyncio.TaskGroup() as migrations:
+                for service in stack.services:
+                    name = f"migrations of {service.name}"
+                    migrations.create_task(supervisor.run(name, stack.migration(service)))
+        names = ", ".join(service.name for service in stack.services)
+        with terminal.step(f"{names}, the token issuer"):
+            await supervisor.start(stack.issuer_part(), *(stack.service_part(service) for service in stack.services))
+        with terminal.step("the gateway, Envoy"):
+            await supervisor.start(stack.gateway_part(), stack.envoy_part())
+        with terminal.step("ready through Envoy"):
+            await self._until(f"{stack.url}/ready")
+        with terminal.step("demo data"):
+            await asyncio.to_thread(seed, stack.folders.data / "demo-edition", stack.url, self._token)
+        await self._print_addresses(time.monotonic() - begun)
+        await supervisor.failed
+
+    def _token(self, person: str) -> str:
+        status, answer = request("POST", f"{self._stack.issuer_url}/token", body={"person": person})
+        if status != OK:
+            raise StackError(f"The token issuer answers {status or 'nothing'}: {answer}")
+        return str(answer["access_token"])
+
+    async def _until(self, url: str) -> None:
+        ready = answers(url)
+        deadline = time.monotonic() + READY_SECONDS
+        while not await ready():
+            if self._supervisor.failed.done():
+                self._supervisor.failed.result()
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"{url} is not ready after {READY_SECONDS} s. The logs are in {self._stack.folders.logs}"
+                )
+            await asyncio.sleep(0.1)
+
+    async def _print_addresses(self, seconds: float) -> None:
+        """Print each address after it has answered."""
+        stack, say = self._stack, self._terminal.say
+        addresses = {
+            "API": f"{stack.url}/api/v1/projects",
+            "API documentation": f"{stack.url}/docs",
+            "OpenAPI": f"{stack.url}/openapi.json",
+            "Metrics": f"{stack.url}/metrics",
+            "Readiness": f"{stack.url}/ready",
+        }
+        say(f"\nReady in {seconds:.1f} s.\n")
+        token = self._token("ines")
+        for name, url in addresses.items():
+            status, _ = await asyncio.to_thread(request, "GET", url, headers={"Authorization": f"Bearer {token}"})
+            if status == OK:
+                say(f"  {name:<18} {url}")
+            else:
+                self._terminal.warn(f"{name} at {url} answers {status or 'nothing'}")
+        say(f"\nSign in as Ines (12 hours; others: make token PERSON=tomas or mara):\n\n{token}\n")
+        say(f"Try:\n\ncurl -H 'Authorization: Bearer {token}' {stack.url}/api/v1/projects\n")
+        say(f"Logs are in {stack.folders.logs}. Ctrl-C stops everything.")
+
+
+async def _probe_ports(stack: Stack) -> None:
+    """Raise StackError for ports that are taken and stay so: a stack that was killed just now needs a moment to end."""
+    taken = stack.taken_ports()
+    deadline = time.monotonic() + PORT_GRACE_SECONDS
+    while any(not is_free(port) for port in taken.values()):
+        if time.monotonic() > deadline:
+            lines = [f"  {port} for {part}: {holder(port)}" for part, port in taken.items() if not is_free(port)]
+            raise StackError("\n".join(["Taken:", *lines, "Choose another base port: make up PORT=9080"]))
+        await asyncio.sleep(0.1)
+
+
+def _raise_open_files() -> None:
+    """A connection is a file, and many systems allow a process 1,024 unless it asks."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
