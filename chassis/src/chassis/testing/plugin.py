@@ -30,6 +30,7 @@ from chassis.migrations import runner
 from chassis.service import RunningService, Service
 from chassis.settings import Environment, Tls
 from chassis.testing.client import Client
+from chassis.testing.otlp import OtlpReceiver
 
 PASSWORD = "only-for-tests-0123456789abcdef-0123456789"  # noqa: S105 - of databases that live as long as a test
 
@@ -52,6 +53,13 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """A certificate authority that all parties of a test trust."""
     return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def otlp() -> Iterator[OtlpReceiver]:
+    """An OTLP endpoint that keeps what it is sent."""
+    with OtlpReceiver() as receiver:
+        yield receiver
 
 
 @pytest.fixture(scope="session")
