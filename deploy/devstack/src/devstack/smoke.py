@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 10
 LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
-class _Failed(Exception):  # noqa: N818 - the outcome of a check
+class _Failed(Exception):
     pass
 
 
