@@ -1,0 +1,94 @@
+"""The whole stack, as `make up` starts it, on ports of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from chassis.testing.otlp import OtlpReceiver
+
+START_S = 120
+PORTS = 60
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running stack: its address, its folder, its supervisor."""
+
+    url: str
+    data: Path
+    process: subprocess.Popen[bytes]
+
+    def token(self, person: str) -> str:
+        port = int(self.url.rpartition(":")[2])
+        return str(httpx.post(f"http://127.0.0.1:{port + 2}/token", json={"person": person}).json()["access_token"])
+
+    def client(self, person: str | None = "ines", **options: object) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.token(person)}"} if person else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, **options)  # type: ignore[arg-type]
+
+    def pid_of(self, *words: str) -> int:
+        """The process of this stack that was started with these words."""
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                arguments = (folder / "cmdline").read_bytes().split(b"\0")
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            if parent == self.process.pid and all(word.encode() in arguments for word in words):
+                return int(folder.name)
+        raise LookupError(words)
+
+    def logs(self, part: str) -> str:
+        return (self.data / "logs" / f"{part}.log").read_text()
+
+
+def _free_base() -> int:
+    """A port from which on PORTS ports are free."""
+    for base in range(20_000, 32_000, PORTS):
+        try:
+            for port in range(base, base + PORTS):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return base
+    raise AssertionError("no free ports")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, otlp: OtlpReceiver) -> Iterator[Stack]:
+    data = tmp_path_factory.mktemp("stack")
+    base = _free_base()
+    log = data / "up.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "devstack", "up", "--port", str(base)],
+            env=os.environ
+            | {
+                "NEOFORGE_DATA": str(data),
+                "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.endpoint,
+                "OTEL_TRACES_SAMPLER": "parentbased_always_on",
+                "OTEL_BSP_SCHEDULE_DELAY": "200",
+            },
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + START_S
+        while b"Ctrl-C stops everything" not in log.read_bytes():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield Stack(f"http://127.0.0.1:{base}", data, process)
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0, log.read_text()
