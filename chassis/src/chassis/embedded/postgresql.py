@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SUPERUSER = "postgres"
 SERVICE_SQL = Path(__file__).parents[4] / "ops" / "sql" / "service.sql"
 
+LEFTOVER_SECONDS = 10
+"""How long a server that lost its parent may take to end."""
+
 SMALL = {"shared_buffers": "48MB", "max_connections": "100", "max_wal_size": "256MB", "min_wal_size": "32MB"}
 """Settings for a machine that does other things too."""
 FORGETFUL = SMALL | {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
@@ -140,9 +143,9 @@ class PostgreSQL:
             check=False,
         )
 
-    def _clear_lock(self, lock: Path, seconds: float = 10) -> None:
+    def _clear_lock(self, lock: Path) -> None:
         """Wait for a server that is just ending, name one that runs, and remove the lock file of one that crashed."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + LEFTOVER_SECONDS
         while (holder := _postmaster(lock)) is not None:
             if time.monotonic() > deadline:
                 raise EmbeddedError(
