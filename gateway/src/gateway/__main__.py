@@ -1,0 +1,25 @@
+import argparse
+import importlib.metadata
+
+import uvloop
+
+from chassis import logs, telemetry
+from chassis.settings import load
+from gateway import serving
+from gateway.settings import GatewaySettings
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="gateway", description="NeoForge's edge: REST in, gRPC out")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("serve", help="answer requests until SIGTERM")
+    parser.parse_args()
+    settings = load(GatewaySettings)
+    logs.setup("gateway", settings.log_level)
+    telemetry.setup("gateway", importlib.metadata.version("neoforge-gateway"))
+    uvloop.run(serving.serve(settings))
+    telemetry.flush()
+
+
+if __name__ == "__main__":
+    main()

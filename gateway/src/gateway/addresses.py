@@ -1,0 +1,90 @@
+"""Whose address a request has: the hop list is walked from the right, as far as trusted proxies vouch for it.
+
+What stands left of the first untrusted address was written by the client and is never looked at. Sources: RFC 7239
+(`Forwarded`), and the `X-Forwarded-For` of common proxies.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_FOR: Final = re.compile(r'(?:^|;)\s*for\s*=\s*("(?:[^"\\]|\\.)*"|[^;,\s]*)', re.IGNORECASE)
+_ELEMENTS: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
+_LONGEST_CHAIN: Final = 32
+"""Hops looked at; more are no real proxies, and the walk must stay cheap."""
+
+_SITE_PREFIX: Final = 64
+"""One client owns at least a /64 of IPv6 (RFC 6177), so it shares one bucket."""
+
+
+def client_address(
+    peer: str | None,
+    headers: Sequence[tuple[bytes, bytes]],
+    proxies: Sequence[Network],
+    header: bytes = b"x-forwarded-for",
+) -> str:
+    """Give the client's address as text: IPv4-mapped addresses as IPv4, an empty text when there is none.
+
+    Args:
+        peer: the address that the connection comes from.
+        headers: the request's, names in lower case.
+        proxies: the networks whose word is believed.
+        header: the one header that those proxies append to.
+    """
+    address = parse(peer or "")
+    if address is None:
+        return peer or ""
+    if not proxies or not _within(address, proxies):
+        return str(address)
+    for hop in _hops(headers, header):
+        known = parse(hop)
+        if known is None:  # "unknown", "_hidden" or rubbish: nobody vouches for anything further left
+            break
+        address = known
+        if not _within(address, proxies):
+            break
+    return str(address)
+
+
+def bucket(address: str) -> str:
+    """Give the part of an address that one client owns: an IPv6 /64, or the IPv4 address itself."""
+    known = parse(address)
+    if isinstance(known, IPv6Address):
+        return str(IPv6Network((known, _SITE_PREFIX), strict=False))
+    return address
+
+
+def parse(text: str) -> Address | None:
+    """Read an address with an optional port, in brackets or not; None when it is none."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _within(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address.version == network.version and address in network for network in networks)
+
+
+def _hops(headers: Sequence[tuple[bytes, bytes]], header: bytes) -> Iterator[str]:
+    """Every hop from the nearest to the farthest; several lines are one list (RFC 9110, section 5.3)."""
+    joined = ",".join(value.decode("latin-1") for name, value in headers if name == header)
+    if header == b"forwarded":
+        elements = _ELEMENTS.findall(joined)[-_LONGEST_CHAIN:]
+        for element in reversed(elements):
+            found = _FOR.search(element)
+            yield found.group(1) if found else "unknown"
+    else:
+        yield from reversed(joined.split(",")[-_LONGEST_CHAIN:])

@@ -1,0 +1,47 @@
+"""The gateway's application: its routes, and the layers that every request passes."""
+
+import importlib.metadata
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from chassis.settings import Environment
+from gateway.answers import Problems, Router
+from gateway.cors import Cors
+from gateway.headers import SecurityHeaders
+from gateway.observation import Observation
+from gateway.pages import add_pages
+from gateway.parts import Parts
+from gateway.probes import add_probes
+from gateway.routes import projects
+
+_DESCRIPTION = """
+NeoForge's API. Every error is a problem (RFC 9457) with `trace_id` and `request_id`. Send an access token as
+`Authorization: Bearer ...`. Items and lists carry strong ETags: `If-None-Match` saves a transfer and costs no quota,
+`If-Match` guards a change. A write with an `Idempotency-Key` can be repeated safely.
+"""
+
+
+def build(parts: Parts) -> ASGIApp:
+    """Put the application together; read from the bottom up, the layers are in the order that a request passes them."""
+    settings = parts.settings
+    api = FastAPI(
+        title="NeoForge API",
+        version=importlib.metadata.version("neoforge-gateway"),
+        description=_DESCRIPTION.strip(),
+        openapi_url=None,  # see pages.py
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # see observation.py
+    )
+    api.state.parts = parts
+    api.router.routes += [*projects.projects, *projects.members]
+    add_probes(api, parts.readiness)
+    add_pages(api, settings.public_url)
+
+    app: ASGIApp = Router(api)
+    app = Problems(app, settings.public_url)
+    app = Cors(app, settings.cors_origins, settings.public_url)
+    app = SecurityHeaders(app, strict_transport=settings.environment is Environment.PRODUCTION)
+    return Observation(app, settings.proxies, settings.forwarded_header)

@@ -1,0 +1,72 @@
+"""Reading a request's body: bounded while it streams, of the right media type, and strictly JSON."""
+
+from collections.abc import Collection, Mapping
+from email.message import Message
+from typing import Any, Final
+
+from pydantic_core import from_json
+from starlette.types import Receive, Scope
+
+from gateway.problems import Problem
+
+JSON: Final = frozenset({"application/json"})
+MERGE_PATCH: Final = frozenset({"application/json", "application/merge-patch+json"})
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its body was complete; there is nobody to answer."""
+
+
+async def read_json(scope: Scope, receive: Receive, media_types: Collection[str], limit: int) -> Any:
+    """Read the body as one JSON value (RFC 8259); of a member that comes twice, the last counts.
+
+    Raises:
+        Problem: wrong media type (415), more than `limit` bytes (413), or not JSON (400).
+        ClientGone: the client went away.
+    """
+    headers = dict(scope["headers"])
+    _check_media_type(headers.get(b"content-type", b"").decode("latin-1"), media_types)
+    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise Problem("UNSUPPORTED_MEDIA_TYPE", "The body must not be compressed.")
+    return _parse(await _read(headers, receive, limit))
+
+
+async def _read(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
+    if int(headers.get(b"content-length", b"0")) > limit:
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _parse(content: bytes) -> Any:
+    try:
+        return from_json(content, allow_inf_nan=False)
+    except ValueError as fault:
+        raise Problem("MALFORMED_BODY", f"The body is not valid JSON: {fault}.") from None
+
+
+def _check_media_type(content_type: str, media_types: Collection[str]) -> None:
+    message = Message()
+    message["content-type"] = content_type
+    charset = message.get_content_charset("utf-8") if content_type else "utf-8"
+    if not content_type or message.get_content_type() not in media_types or charset not in {"utf-8", "utf8"}:
+        raise Problem(
+            "UNSUPPORTED_MEDIA_TYPE",
+            f"The body must be {' or '.join(sorted(media_types))} in UTF-8.",
+            headers=[(b"accept", ", ".join(sorted(media_types)).encode())],
+        )
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem("CONTENT_TOO_LARGE", f"The body may have {limit:,} bytes.")

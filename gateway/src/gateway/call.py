@@ -1,0 +1,107 @@
+"""One request on its way through the gateway."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Request
+from starlette.types import Receive, Scope
+
+from chassis import logs
+from chassis.identity import NOBODY, Caller
+from chassis.rpc.client import Reply, invoke
+from gateway import metrics
+from gateway.addresses import bucket
+from gateway.conditional import NONE, Preconditions
+from gateway.declaration import Declaration, Kind
+from gateway.problems import Problem
+from gateway.representation import Headers
+
+if TYPE_CHECKING:
+    from gateway.parts import Parts
+    from gateway.ratelimit import Decision
+
+
+class Call(Request):
+    """Who calls, under which conditions, and how to ask a service on their behalf."""
+
+    def __init__(self, scope: Scope, receive: Receive, declaration: Declaration) -> None:
+        super().__init__(scope, receive)
+        self.parts: Parts = scope["app"].state.parts
+        self.caller: Caller = NOBODY
+        self.preconditions: Preconditions = NONE
+        self.keyed: tuple[str, str] | None = None
+        """Idempotency key and fingerprint of this request."""
+        self._kind = declaration.kind
+        self._deadline = time.monotonic() + self.parts.settings.call_timeout_s
+        self._decision: Decision | None = None
+        self._bucket = ""
+
+    async def identify(self) -> None:
+        """Learn who calls, and take the request out of their quota; a bad token costs its address's.
+
+        Raises:
+            Problem: UNAUTHENTICATED or QUOTA_EXCEEDED.
+        """
+        parts, address = self.parts, self.scope["neoforge.address"]
+        try:
+            self.caller = await parts.authenticator.caller(self.scope["headers"], address)
+        except Problem:
+            await self._take("anonymous", bucket(address))
+            raise
+        await self._take(self._kind.tier, str(self.caller.subject))
+
+    async def ask(self, rpc: Any, message: Any) -> Reply:
+        """Call a service for what this request is about; a read or a keyed write once more if the service was away.
+
+        Raises:
+            RemoteError: what the service, or the way to it, said.
+        """
+        return await invoke(
+            rpc,
+            message,
+            caller=self.caller,
+            request_id=logs.request_id.get(),
+            timeout_s=self._left_s(),
+            idempotency=self.keyed,
+            repeatable=self._kind is Kind.READ or self.keyed is not None,
+        )
+
+    async def look(self, rpc: Any, message: Any) -> Any:
+        """Read from a service something that decides over a write.
+
+        Raises:
+            RemoteError: what the service, or the way to it, said.
+        """
+        reply = await invoke(
+            rpc,
+            message,
+            caller=self.caller,
+            request_id=logs.request_id.get(),
+            timeout_s=self._left_s(),
+            repeatable=True,
+        )
+        return reply.message
+
+    def cost_nothing(self) -> None:
+        """Give the request back to the caller's quota: it was answered with what they have already."""
+        if self._decision is not None:
+            self._decision = self.parts.limiter.give_back(self._decision, self._bucket)
+
+    def quota_headers(self) -> Headers:
+        """Where the caller's quota stands; nothing before it was looked at."""
+        return self._decision.headers() if self._decision is not None else []
+
+    def _left_s(self) -> float:
+        left: float = self._deadline - time.monotonic()
+        return max(0.001, left)
+
+    async def _take(self, tier: str, who: str) -> None:
+        self._bucket = who
+        self._decision = decision = await self.parts.limiter.take(self.parts.tiers[tier], who)
+        metrics.rate_limit_decisions.labels(tier, "admitted" if decision.allowed else "refused").inc()
+        if not decision.allowed:
+            raise Problem(
+                "QUOTA_EXCEEDED",
+                f"The quota of {decision.tier.quota:,} {tier} in {decision.tier.window_s} seconds is used up; "
+                f"the next request is admitted in {decision.retry_after_s} seconds.",
+            )

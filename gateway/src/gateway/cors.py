@@ -1,0 +1,63 @@
+"""Cross-origin requests: on every answer, errors included, and preflights before anything that costs a quota."""
+
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from gateway import problems
+from gateway.problems import Problem
+
+METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+REQUEST_HEADERS: Final = (
+    "Authorization",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "Traceparent",
+    "Tracestate",
+    "X-Request-Id",
+)
+EXPOSED_HEADERS: Final = (
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "X-Request-Id",
+    "X-Trace-Id",
+)
+_REMEMBER_S: Final = 600
+
+
+class Cors(CORSMiddleware):
+    """Starlette's CORS, with a refused preflight as a problem."""
+
+    def __init__(self, app: ASGIApp, origins: tuple[str, ...], public_url: str) -> None:
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_methods=METHODS,
+            allow_headers=REQUEST_HEADERS,
+            expose_headers=EXPOSED_HEADERS,
+            max_age=_REMEMBER_S,
+        )
+        self._public_url = public_url
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Answer a preflight."""
+        response = super().preflight_response(request_headers)
+        if response.status_code < 400:  # noqa: PLR2004 - the border to errors
+            return response
+        problem = Problem("CROSS_ORIGIN_REFUSED", f"{bytes(response.body).decode()}.")
+        allowed = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        body = problems.body(problem, self._public_url, "")
+        return Response(body, int(problem.type.status), headers=allowed, media_type=problems.MEDIA_TYPE)

@@ -1,0 +1,65 @@
+"""What a route says about itself; everything else about its requests follows."""
+
+from dataclasses import dataclass
+from enum import Enum
+from http import HTTPStatus
+from typing import Final
+
+from pydantic import BaseModel
+
+from gateway.body import JSON
+
+
+class Kind(Enum):
+    """What a request of a route does, and which rate limit it counts against."""
+
+    READ = "reads"
+    CREATE = "writes"
+    CHANGE = "writes of what exists"
+    REMOVE = "removals"
+
+    @property
+    def tier(self) -> str:
+        """The rate limit's tier."""
+        return "reads" if self is Kind.READ else "writes"
+
+
+class Key(Enum):
+    """Whether a write carries an idempotency key."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+class Tagged(Enum):
+    """How a resource's entity tag comes about."""
+
+    VERSION = "version"
+    """Its version; If-Match guards its changes."""
+
+    CONTENT = "content"
+    """A hash of what is shown; its changes cannot be guarded."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A route's kind, and where it differs from others of the kind.
+
+    `answers` is the model of the body of a success, `if_match_required` makes a change without If-Match a 428,
+    `conflicts` names the reasons of 409 that its service may give.
+    """
+
+    kind: Kind
+    method: str
+    answers: type[BaseModel] | None
+    success: HTTPStatus = HTTPStatus.OK
+    key: Key = Key.NONE
+    tagged: Tagged = Tagged.VERSION
+    if_match_required: bool = False
+    media_types: frozenset[str] = JSON
+    conflicts: tuple[str, ...] = ()
+    has_cursor: bool = False
+
+
+NO_CONTENT: Final = HTTPStatus.NO_CONTENT

@@ -1,0 +1,149 @@
+"""What is seen of every request from outside: ids, span, access log and metrics, all by route template.
+
+The outermost layer, so that it sees every answer, whoever gave it.
+"""
+
+import logging
+import os
+import re
+import time
+from http import HTTPStatus
+from typing import Final
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, StatusCode
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis import logs
+from chassis.telemetry import propagator, tracer
+from gateway import metrics
+from gateway.addresses import Network, client_address
+
+log = logging.getLogger("gateway.access")
+
+_SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_UNSEEN: Final = frozenset({"/health", "/ready", "/metrics"})
+"""Asked every second by machines: no spans and no log lines."""
+
+_UNMATCHED: Final = "unmatched"
+
+
+class Observation:
+    """Gives every request its ids and tells what became of it."""
+
+    def __init__(self, app: ASGIApp, proxies: tuple[Network, ...], forwarded_header: str) -> None:
+        self._app = app
+        self._proxies = proxies
+        self._forwarded_header = forwarded_header.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and tell what became of it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        request_id = _request_id(headers.get(b"x-request-id", b""))
+        peer = scope["client"][0] if scope["client"] else None
+        scope["neoforge.address"] = client_address(peer, scope["headers"], self._proxies, self._forwarded_header)
+        entered = logs.request_id.set(request_id)
+        try:
+            if scope["path"] in _UNSEEN:
+                await self._app(scope, receive, _with_ids(send, request_id, ""))
+            else:
+                await self._observed(scope, receive, send, request_id, _parent(headers))
+        finally:
+            logs.request_id.reset(entered)
+
+    async def _observed(self, scope: Scope, receive: Receive, send: Send, request_id: str, parent: Context) -> None:
+        started = time.perf_counter()
+        status = 0
+
+        async def observe(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await identified(message)
+
+        metrics.http_in_progress.inc()
+        with tracer.start_as_current_span(scope["method"], context=parent, kind=SpanKind.SERVER) as span:
+            identified = _with_ids(send, request_id, f"{span.get_span_context().trace_id:032x}")
+            try:
+                await self._app(scope, receive, observe)
+            finally:
+                metrics.http_in_progress.dec()
+                _tell(scope, span, status, time.perf_counter() - started)
+
+
+def _tell(scope: Scope, span: Span, status: int, seconds: float) -> None:
+    method, route = scope["method"], getattr(scope.get("route"), "path_format", _UNMATCHED)
+    kind = f"{status // 100}xx"
+    metrics.http_duration.labels(method, route, kind).observe(seconds)
+    if status >= HTTPStatus.BAD_REQUEST:
+        metrics.http_errors.labels(route, kind).inc()
+    if span.is_recording():
+        span.update_name(method if route == _UNMATCHED else f"{method} {route}")
+        span.set_attributes(
+            {
+                "http.request.method": method,
+                "http.response.status_code": status,
+                "url.path": scope["path"],
+                "url.scheme": scope["scheme"],
+                "server.address": scope["server"][0] if scope["server"] else "",
+                "client.address": scope["neoforge.address"],
+            },
+        )
+        if route != _UNMATCHED:
+            span.set_attribute("http.route", route)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            span.set_status(StatusCode.ERROR)
+    log.info(
+        "%s %s %d",
+        method,
+        scope["path"],
+        status,
+        extra={
+            "method": method,
+            "route": route,
+            "status": status,
+            "duration_ms": round(seconds * 1_000, 2),
+            "client": scope["neoforge.address"],
+        },
+    )
+
+
+def _with_ids(send: Send, request_id: str, trace_id: str) -> Send:
+    ids = [(b"x-request-id", request_id.encode())]
+    if trace_id:
+        ids.append((b"x-trace-id", trace_id.encode()))
+
+    async def identified(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *ids]
+        await send(message)
+
+    return identified
+
+
+def _request_id(given: bytes) -> str:
+    """Give the id that came if it is sane (1 to 128 of A-Z, a-z, 0-9, `.`, `_`, `-`), else a new UUID."""
+    if _SANE_ID.fullmatch(given):
+        return given.decode()
+    return new_id()
+
+
+def new_id() -> str:
+    """Make a UUIDv7 (RFC 9562, section 5.7), so that ids sort by time."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = milliseconds << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _parent(headers: dict[bytes, bytes]) -> Context:
+    carrier = {
+        name: headers[name.encode()].decode("latin-1")
+        for name in ("traceparent", "tracestate")
+        if name.encode() in headers
+    }
+    return propagator.extract(carrier) if carrier else Context()

@@ -1,0 +1,189 @@
+"""What the API says about itself (OpenAPI 3.1): each operation's parameters, headers and every status it can have."""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway import problems
+from gateway.declaration import Declaration, Key, Kind, Tagged
+from gateway.problems import TYPES
+
+_PROBLEM_REF: Final = {"$ref": "#/components/schemas/Problem"}
+_TAG_PATTERN: Final = r'^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$'
+_KEY_PATTERN: Final = r'^"[!#-\[\]-~]{1,255}"$'
+
+
+class FieldProblem(BaseModel):
+    """One value that breaks its rule."""
+
+    pointer: str | None = Field(default=None, description="Where in the body (JSON pointer, RFC 6901).")
+    parameter: str | None = Field(default=None, description="Or which query parameter.")
+    detail: str = Field(description="What it must be.")
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457). `type` is the address of a page that explains the problem."""
+
+    model_config = ConfigDict(title="Problem")
+
+    type: str = Field(json_schema_extra={"format": "uri"})
+    title: str
+    status: int = Field(ge=400, le=599)
+    detail: str
+    instance: str = Field(description="The path that was asked for.")
+    trace_id: str
+    request_id: str
+    errors: list[FieldProblem] | None = Field(default=None, description="With status 422: every value at fault.")
+
+
+def _header(description: str, schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {"description": description, "schema": schema or {"type": "string"}}
+
+
+_ETAG: Final = _header("The strong entity tag of what is shown (RFC 9110, section 8.8.3).")
+_ALWAYS: Final = {
+    "X-Request-Id": _header("The request's id: the one that came in X-Request-Id, or a new one."),
+    "X-Trace-Id": _header("The trace that the request belongs to (W3C Trace Context)."),
+}
+_QUOTA: Final = {
+    "RateLimit-Policy": _header("The quota (draft-ietf-httpapi-ratelimit-headers-10)."),
+    "RateLimit": _header("What is left (`r`), and the seconds until more is (`t`)."),
+    "X-RateLimit-Limit": _header("The quota.", {"type": "integer"}),
+    "X-RateLimit-Remaining": _header("What is left.", {"type": "integer"}),
+    "X-RateLimit-Reset": _header("When more is left, in seconds since the epoch.", {"type": "integer"}),
+}
+_RETRY: Final = {"Retry-After": _header("Seconds to wait.", {"type": "integer", "minimum": 1})}
+_EXTRA_HEADERS: Final = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": _header("The challenge (RFC 6750).")},
+    HTTPStatus.TOO_MANY_REQUESTS: _RETRY,
+    HTTPStatus.SERVICE_UNAVAILABLE: _RETRY,
+}
+
+
+def describe(declaration: Declaration, path: str) -> dict[str, Any]:
+    """Give the arguments of a FastAPI route that document what follows from its declaration."""
+    return {
+        "status_code": int(declaration.success),
+        "response_model": None,
+        "responses": _responses(declaration, path),
+        "openapi_extra": {"parameters": _parameters(declaration), "security": [{"bearer": []}]},
+    }
+
+
+def _parameters(declaration: Declaration) -> list[dict[str, Any]]:
+    def header(name: str, description: str, pattern: str, *, required: bool = False) -> dict[str, Any]:
+        schema = {"type": "string", "pattern": pattern}
+        return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
+
+    if declaration.kind is Kind.READ:
+        return [header("If-None-Match", "ETags that the client holds; 304 if one is current.", _TAG_PATTERN)]
+    parameters = []
+    if declaration.key is not Key.NONE:
+        parameters.append(
+            header(
+                "Idempotency-Key",
+                "A string in double quotes, new for each new intention and the same for each repetition; a repetition "
+                "changes nothing and gets the first answer (draft-ietf-httpapi-idempotency-key-header-07).",
+                _KEY_PATTERN,
+                required=declaration.key is Key.REQUIRED,
+            )
+        )
+    if declaration.kind is not Kind.CREATE and declaration.tagged is Tagged.VERSION:
+        parameters.append(
+            header(
+                "If-Match",
+                "The ETag of the state that the change is meant for; 412 if there is another now.",
+                _TAG_PATTERN,
+                required=declaration.if_match_required,
+            )
+        )
+    return parameters
+
+
+def _responses(declaration: Declaration, path: str) -> dict[int | str, dict[str, Any]]:
+    success = {"description": declaration.success.phrase, "headers": {**_ALWAYS, **_QUOTA}}
+    replayed = {"Idempotency-Replayed": _header("`true` on the recorded answer of an earlier request.")}
+    if declaration.answers is not None:
+        success["model"] = declaration.answers  # type: ignore[assignment] # FastAPI's responses hold values of any type
+        if declaration.kind is Kind.READ or declaration.tagged is Tagged.VERSION:
+            success["headers"]["ETag"] = _ETAG  # type: ignore[index] # as above
+    responses: dict[int | str, dict[str, Any]] = {int(declaration.success): success}
+    if declaration.key is not Key.NONE:
+        success["headers"] |= replayed  # type: ignore[operator] # as above
+    if declaration.kind is Kind.CREATE:
+        success["headers"]["Location"] = _header("The address of what was created.")  # type: ignore[index] # as above
+        responses[int(HTTPStatus.OK)] = {**success, "description": "It was created by an earlier request with this key"}
+    if declaration.kind is Kind.READ:
+        responses[int(HTTPStatus.NOT_MODIFIED)] = {
+            "description": "The client holds the current state",
+            "headers": {"ETag": _ETAG, **_ALWAYS, **_QUOTA},
+        }
+    for status, reasons in _problems(declaration, path).items():
+        responses[int(status)] = {
+            "description": " or ".join(TYPES[reason].title for reason in reasons),
+            "headers": {**_ALWAYS, **_EXTRA_HEADERS.get(status, {})},
+            "content": {
+                problems.MEDIA_TYPE: {
+                    "schema": _PROBLEM_REF,
+                    "examples": problems.examples("https://api.example.com", reasons),
+                }
+            },
+        }
+    return responses
+
+
+def _problems(declaration: Declaration, path: str) -> dict[HTTPStatus, list[str]]:
+    reasons = ["MALFORMED_REQUEST", "UNAUTHENTICATED", "INVALID_FIELDS", "QUOTA_EXCEEDED", "HEADERS_TOO_LARGE"]
+    reasons += ["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"]
+    if declaration.has_cursor:
+        reasons.append("INVALID_CURSOR")
+    if "{" in path:
+        reasons.append("NOT_FOUND")
+        if declaration.kind is not Kind.READ or declaration.tagged is Tagged.CONTENT:
+            reasons.append("FORBIDDEN")
+    reasons += ["MALFORMED_PRECONDITION", "VERSION_MISMATCH"]
+    if declaration.kind is not Kind.READ and declaration.key is not Key.NONE:
+        reasons += ["IDEMPOTENCY_KEY_MALFORMED", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_IN_FLIGHT"]
+        reasons += ["IDEMPOTENCY_KEY_MISSING"] if declaration.key is Key.REQUIRED else []
+    if declaration.kind in {Kind.CREATE, Kind.CHANGE}:
+        reasons += ["MALFORMED_BODY", "CONTENT_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"]
+    if declaration.if_match_required:
+        reasons.append("PRECONDITION_REQUIRED")
+    return _by_status([*reasons, *declaration.conflicts])
+
+
+def _by_status(reasons: Iterable[str]) -> dict[HTTPStatus, list[str]]:
+    grouped: dict[HTTPStatus, list[str]] = {}
+    for reason in reasons:
+        grouped.setdefault(TYPES[reason].status, []).append(reason)
+    return dict(sorted(grouped.items()))
+
+
+def document(api: FastAPI, public_url: str) -> dict[str, Any]:
+    """Write the whole API's description."""
+    written = get_openapi(
+        title=api.title,
+        version=api.version,
+        description=api.description,
+        routes=api.routes,
+        tags=api.openapi_tags,
+        servers=[{"url": public_url}],
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    components = written.setdefault("components", {})
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    definitions = schema.pop("$defs", {})
+    components.setdefault("schemas", {}).update({"Problem": schema, **definitions})
+    components["securitySchemes"] = {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "An access token of the token issuer (EdDSA).",
+        }
+    }
+    return written

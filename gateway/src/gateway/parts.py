@@ -1,0 +1,25 @@
+"""What the gateway is made of, for the routes to reach."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.health import Readiness
+from gateway.identity import Authenticator
+from gateway.ratelimit import Limiter, Tier
+from gateway.settings import GatewaySettings
+
+if TYPE_CHECKING:
+    from neoforge.projects.v1.projects_pb2_grpc import ProjectsServiceAsyncStub  # exists for type checkers alone
+
+
+@dataclass(frozen=True)
+class Parts:
+    """One of each."""
+
+    settings: GatewaySettings
+    tiers: Mapping[str, Tier]
+    authenticator: Authenticator
+    limiter: Limiter
+    readiness: Readiness
+    projects: "ProjectsServiceAsyncStub"

@@ -1,0 +1,41 @@
+"""What machines ask about the gateway itself: /health, /ready and /metrics."""
+
+from typing import Final
+
+from fastapi import FastAPI
+from prometheus_client import REGISTRY
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.health import Readiness
+
+_NOW: Final = {"Cache-Control": "no-store"}
+
+
+def add_probes(api: FastAPI, readiness: Readiness) -> None:
+    """Add the probes to the routes."""
+
+    async def ready(_: Request) -> Response:
+        states = readiness.states()
+        body = {"status": "ready" if all(states.values()) else "not ready"}
+        body |= {name: "ok" if up else "down" for name, up in states.items()}
+        return _json(body, 200 if all(states.values()) else 503)
+
+    api.add_route("/health", _health, include_in_schema=False)
+    api.add_route("/ready", ready, include_in_schema=False)
+    api.add_route("/metrics", _metrics, include_in_schema=False)
+
+
+async def _health(_: Request) -> Response:
+    return _json({"status": "alive"})
+
+
+async def _metrics(_: Request) -> Response:
+    exposition: bytes = generate_latest(REGISTRY)  # type: ignore[no-untyped-call] # it has no annotations
+    return Response(exposition, media_type=CONTENT_TYPE_LATEST, headers=_NOW)
+
+
+def _json(body: dict[str, str], status: int = 200) -> Response:
+    return Response(to_json(body), status, media_type="application/json", headers=_NOW)

@@ -1,0 +1,73 @@
+"""uvicorn's HTTP/1.1 protocol, with its own refusals as problems and a bound on the head of a request."""
+
+from typing import ClassVar, Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from chassis import logs
+from gateway import problems
+from gateway.headers import API_POLICY
+from gateway.observation import new_id
+from gateway.problems import Problem
+
+HEAD_LIMIT: Final = 32 * 1024
+"""Bytes of request target and headers."""
+
+
+class GatewayProtocol(HttpToolsProtocol):
+    """One connection. What is refused here never becomes a request, so it has a request id but no route and no span."""
+
+    public_url: ClassVar[str] = ""
+    _in_head = True
+    _head_size = 0
+    _too_large = False
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, which collects a head for as long as it goes on, and stop it when that is too long."""
+        super().data_received(data)
+        if self._in_head and not self.transport.is_closing():
+            self._head_size += len(data)
+            if self._head_size > HEAD_LIMIT:
+                self._too_large = True
+                self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        """Begin to count."""
+        self._in_head = True
+        self._head_size = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Look at the head as a whole; an exception here makes the server call `send_400_response`."""
+        self._in_head = False
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_LIMIT:
+            self._too_large = True
+            raise ValueError("the head is too large")
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Be ready for the next request on this connection."""
+        super().on_message_complete()
+        self._in_head = True
+        self._head_size = 0
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, and close the connection, whose framing nobody knows any more."""
+        if self._too_large:
+            problem = Problem("HEADERS_TOO_LARGE", f"Request target and headers may have {HEAD_LIMIT:,} bytes.")
+        else:
+            problem = Problem("MALFORMED_REQUEST", msg)
+        logs.request_id.set(request_id := new_id())
+        body = problems.body(problem, self.public_url, "")
+        head = [
+            STATUS_LINE[int(problem.type.status)],
+            b"content-type: " + problems.MEDIA_TYPE.encode() + b"\r\n",
+            b"content-length: %d\r\n" % len(body),
+            b"content-security-policy: " + API_POLICY + b"\r\n",
+            b"x-content-type-options: nosniff\r\n",
+            b"cache-control: no-store\r\n",
+            b"x-request-id: " + request_id.encode() + b"\r\n",
+            b"connection: close\r\n\r\n",
+        ]
+        self.transport.write(b"".join(head) + body)
+        self.transport.close()

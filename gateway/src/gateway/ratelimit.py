@@ -1,0 +1,171 @@
+"""Rate limits: one decision per request, made in Redis on Redis's clock, told in both families of headers.
+
+Sources: GCRA (ITU-T I.371), draft-ietf-httpapi-ratelimit-headers-10, RFC 6585 (429), RFC 9110, section 10.2.3
+(Retry-After).
+"""
+
+import math
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final, Protocol
+
+from gateway import metrics
+
+SCRIPT: Final = files("gateway").joinpath("gcra.lua").read_text(encoding="utf-8")
+
+_MICROSECONDS: Final = 1_000_000
+_LOCAL_BUCKETS: Final = 10_000
+"""Buckets kept in memory while Redis is away; the longest unused makes room."""
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A class of requests that share a quota: `quota` at once, refilled evenly over `window_s` seconds."""
+
+    name: str
+    quota: int
+    window_s: int
+
+    @property
+    def interval_us(self) -> int:
+        """Microseconds that one request is worth."""
+        return math.ceil(self.window_s * _MICROSECONDS / self.quota)
+
+    @property
+    def policy(self) -> str:
+        """The tier as a RateLimit-Policy item."""
+        return f'"{self.name}";q={self.quota};w={self.window_s}'
+
+
+TIERS: Final[dict[str, Tier]] = {
+    tier.name: tier
+    for tier in (
+        Tier("anonymous", 120, 60),  # by address: requests without a valid token
+        Tier("reads", 3_000, 60),  # by person
+        Tier("writes", 600, 60),  # by person
+    )
+}
+
+
+def parse_tiers(changes: Iterable[str]) -> dict[str, Tier]:
+    """Read changes to tiers, each `tier=requests/seconds`.
+
+    Raises:
+        ValueError: no such tier, or not of that form.
+    """
+    tiers = {}
+    for change in changes:
+        found = re.fullmatch(r"([a-z]+)=([1-9][0-9]{0,8})/([1-9][0-9]{0,5})", change)
+        if found is None or found[1] not in TIERS:
+            raise ValueError(f"{change!r} is not tier=requests/seconds with a tier of {', '.join(TIERS)}")
+        tiers[found[1]] = Tier(found[1], int(found[2]), int(found[3]))
+    return tiers
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a request is admitted, and where its bucket stands now."""
+
+    tier: Tier
+    allowed: bool
+    left: int
+    retry_us: int
+    more_us: int
+    now_us: int
+
+    @property
+    def retry_after_s(self) -> int:
+        """Whole seconds after which the same request is admitted, if nobody else takes its place; at least 1."""
+        return max(1, math.ceil(self.retry_us / _MICROSECONDS))
+
+    @property
+    def reset_s(self) -> int:
+        """Whole seconds until more is left than now; 0 when the bucket is full."""
+        return self.retry_after_s if not self.allowed else math.ceil(self.more_us / _MICROSECONDS)
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Both families, from this one decision; X-RateLimit-Reset is in seconds since the epoch."""
+        reset_s = self.reset_s
+        fields = [
+            (b"x-ratelimit-limit", b"%d" % self.tier.quota),
+            (b"x-ratelimit-remaining", b"%d" % self.left),
+            (b"x-ratelimit-reset", b"%d" % (self.now_us // _MICROSECONDS + reset_s)),
+            (b"ratelimit-policy", self.tier.policy.encode()),
+            (b"ratelimit", b'"%s";r=%d;t=%d' % (self.tier.name.encode(), self.left, reset_s)),
+        ]
+        if not self.allowed:
+            fields.append((b"retry-after", b"%d" % self.retry_after_s))
+        return fields
+
+
+class Scripts(Protocol):
+    """Runs the script in Redis, or says at once that Redis is away."""
+
+    async def run(self, key: str, *arguments: int) -> list[int] | None:
+        """Give the script's result; None when Redis does not answer in time."""
+
+    def send(self, key: str, *arguments: int) -> None:
+        """Run the script after everything asked before, and don't wait for it."""
+
+
+class Limiter:
+    """Decides over requests; in memory, per process, for as long as Redis is away."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+        self._local = LocalBuckets()
+
+    async def take(self, tier: Tier, who: str) -> Decision:
+        """Take one request out of the bucket of `who`."""
+        answer = await self._scripts.run(_key(tier, who), tier.interval_us, tier.quota, 1)
+        if answer is None:
+            metrics.rate_limit_local.inc()
+            return self._local.take(tier, who, time.time_ns() // 1_000)
+        allowed, left, retry_us, more_us, now_us = answer
+        return Decision(tier, bool(allowed), left, retry_us, more_us, now_us)
+
+    def give_back(self, decision: Decision, who: str) -> Decision:
+        """Undo a taken request that turned out to cost nothing, and tell how the bucket stands without it."""
+        tier = decision.tier
+        self._scripts.send(_key(tier, who), tier.interval_us, tier.quota, -1)
+        self._local.give_back(tier, who)
+        left = min(tier.quota, decision.left + 1)
+        return Decision(tier, True, left, 0, 0 if left == tier.quota else decision.more_us, decision.now_us)
+
+
+class LocalBuckets:
+    """The same algorithm in memory."""
+
+    def __init__(self) -> None:
+        self._tats: OrderedDict[str, int] = OrderedDict()
+
+    def take(self, tier: Tier, who: str, now_us: int) -> Decision:
+        """Take one request out of the bucket of `who` at `now_us` (microseconds since the epoch)."""
+        interval = tier.interval_us
+        new = max(self._tats.get(key := _key(tier, who), now_us), now_us) + interval
+        wait = new - tier.quota * interval - now_us
+        if wait > 0:
+            return Decision(tier, False, 0, wait, wait, now_us)
+        self._keep(key, new)
+        used = new - now_us
+        return Decision(tier, True, (tier.quota * interval - used) // interval, 0, (used - 1) % interval + 1, now_us)
+
+    def give_back(self, tier: Tier, who: str) -> None:
+        """Undo a taken request."""
+        key = _key(tier, who)
+        if key in self._tats:
+            self._tats[key] -= tier.interval_us
+
+    def _keep(self, key: str, tat: int) -> None:
+        self._tats[key] = tat
+        self._tats.move_to_end(key)
+        if len(self._tats) > _LOCAL_BUCKETS:
+            self._tats.popitem(last=False)
+
+
+def _key(tier: Tier, who: str) -> str:
+    return f"neoforge:limit:{tier.name}:{who}"

@@ -1,0 +1,87 @@
+"""The gateway from start to end: what it is made of, what runs beside the requests, and the HTTP server around it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+import uvicorn
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from starlette.types import ASGIApp
+
+from chassis.rpc.client import channel
+from gateway import health, ratelimit
+from gateway.app import build
+from gateway.identity import Authenticator, KeySet
+from gateway.parts import Parts
+from gateway.protocol import GatewayProtocol
+from gateway.redisline import RedisLine
+from gateway.settings import GatewaySettings
+from neoforge.projects.v1.projects_pb2_grpc import ProjectsServiceStub
+
+_REDIS_TIMEOUT_S = 0.25
+
+
+@asynccontextmanager
+async def running(settings: GatewaySettings) -> AsyncIterator[ASGIApp]:
+    """Open what the gateway needs, and give its application; close everything afterwards."""
+    async with AsyncExitStack() as stack:
+        redis = Redis.from_url(
+            settings.redis_url.get_secret_value(),
+            socket_timeout=_REDIS_TIMEOUT_S,
+            socket_connect_timeout=_REDIS_TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),  # who waits is decided without Redis, and the line tries again by itself
+        )
+        stack.push_async_callback(redis.aclose)
+        client = await stack.enter_async_context(httpx.AsyncClient())
+        projects_channel = channel(settings.projects_target, settings.tls)
+        stack.push_async_callback(projects_channel.close, None)
+
+        keys = KeySet(settings.jwks_url, client)
+        line = RedisLine(redis, ratelimit.SCRIPT)
+        readiness = health.Readiness(
+            {
+                "projects": health.service("projects", projects_channel),
+                "redis": health.redis(redis),
+                "issuer": health.issuer(lambda: keys.known),
+            }
+        )
+        parts = Parts(
+            settings=settings,
+            tiers=settings.tiers,
+            authenticator=Authenticator(keys, settings.token_issuer, settings.token_audience),
+            limiter=ratelimit.Limiter(line),
+            readiness=readiness,
+            projects=ProjectsServiceStub(projects_channel),
+        )
+        for work in (line.keep_going(), keys.keep_fresh(), readiness.watch()):
+            stack.callback(asyncio.create_task(work).cancel)
+        yield build(parts)
+
+
+def http_server(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Server:
+    """Put the HTTP server around the application."""
+    host, _, port = settings.listen.rpartition(":")
+    config = uvicorn.Config(
+        app,
+        host=host.strip("[]"),
+        port=int(port),
+        http=type("Protocol", (GatewayProtocol,), {"public_url": settings.public_url}),
+        ws="none",
+        lifespan="off",
+        access_log=False,  # see observation.py
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,  # see addresses.py
+        timeout_keep_alive=settings.keep_alive_s,
+        timeout_graceful_shutdown=settings.drain_s,
+    )
+    return uvicorn.Server(config)
+
+
+async def serve(settings: GatewaySettings) -> None:
+    """Serve until SIGTERM or SIGINT, then let running requests end."""
+    async with running(settings) as app:
+        await http_server(app, settings).serve()

@@ -1,0 +1,95 @@
+"""What the gateway is told."""
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+
+from chassis.settings import Address, Names, ProcessSettings, in_production, split
+from gateway.ratelimit import TIERS, Tier, parse_tiers
+
+Network = IPv4Network | IPv6Network
+
+
+def _no_slash(value: str) -> str:
+    return value.rstrip("/")
+
+
+class GatewaySettings(ProcessSettings):
+    """The gateway's own settings, beside those of every process."""
+
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+/?$"), AfterValidator(_no_slash)]
+    """Where clients reach the product; the `type` of every problem is an address under it."""
+
+    projects_target: Address
+    redis_url: SecretStr
+
+    jwks_url: Annotated[str, Field(pattern=r"^https?://")]
+    token_issuer: Annotated[str, Field(min_length=1)]
+    token_audience: Annotated[str, Field(min_length=1)]
+
+    trusted_proxies: Names = ()
+    """Networks (CIDR) of the proxies in front; only what they append about the client's address is believed."""
+
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    """The one header that those proxies append to. The other is the client's own word and never read."""
+
+    cors_origins: Names = ()
+    quotas: Names = ()
+    """Changes to the rate limits, each `tier=requests/seconds`, for example `reads=6000/60`."""
+
+    call_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    body_limit_bytes: Annotated[int, Field(gt=0)] = 1024 * 1024
+    keep_alive_s: Annotated[int, Field(gt=0)] = 620
+    """How long an idle connection is kept: longer than the proxy in front keeps it, so that the proxy closes first."""
+
+    drain_s: Annotated[int, Field(gt=0)] = 25
+
+    @field_validator("trusted_proxies", "cors_origins", "quotas", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return split(value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)
+        if not value and in_production(info):
+            raise ValueError("must name the proxies in front in production, or every client has the proxy's address")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}" or "*" in origin:
+                raise ValueError(f"{origin!r} is no origin such as https://console.example.com (no path, no wildcard)")
+            if parts.scheme != "https" and in_production(info):
+                raise ValueError(f"{origin!r} must be https in production")
+        return value
+
+    @field_validator("public_url", "jwks_url")
+    @classmethod
+    def _encrypted(cls, value: str, info: ValidationInfo) -> str:
+        if not value.startswith("https://") and in_production(info):
+            raise ValueError("must be https in production")
+        return value
+
+    @field_validator("quotas")
+    @classmethod
+    def _known_tiers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        parse_tiers(value)
+        return value
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The trusted proxies' networks."""
+        return tuple(ip_network(network) for network in self.trusted_proxies)
+
+    @property
+    def tiers(self) -> dict[str, Tier]:
+        """Every tier with the changes applied."""
+        return {**TIERS, **parse_tiers(self.quotas)}

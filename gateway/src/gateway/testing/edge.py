@@ -1,0 +1,93 @@
+"""The gateway as clients meet it, in a thread of its own: uvicorn on a free port, with its parts around it."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from gateway.serving import http_server, running
+from gateway.settings import GatewaySettings
+from gateway.testing.issuer import AUDIENCE, ISSUER, StandInIssuer
+from gateway.testing.servicer import StandInServer
+
+if TYPE_CHECKING:
+    import uvicorn
+
+T = TypeVar("T")
+
+_WAIT_S: Final = 15.0
+PUBLIC_URL: Final = "https://forge.example.test"
+
+
+class Edge:
+    """The gateway, the stand-in service behind it, and the loop that both run in."""
+
+    def __init__(self, redis_url: str, issuer: StandInIssuer, **settings: Any) -> None:
+        self._redis_url = redis_url
+        self._issuer = issuer
+        self._settings = settings
+        self._loop = asyncio.new_event_loop()
+        self._stopped: asyncio.Event | None = None
+        self._started = threading.Event()
+        self._fault: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="edge", daemon=True)
+        self.service = StandInServer()
+        self.url = ""
+
+    def start(self) -> None:
+        """Serve; returns when the port is open and every dependency has answered."""
+        self._thread.start()
+        if not self._started.wait(_WAIT_S) or self._fault is not None:
+            raise RuntimeError("the gateway did not start") from self._fault
+
+    def stop(self) -> None:
+        """End everything."""
+        self._loop.call_soon_threadsafe(self._server.handle_exit, 15, None)
+        self._thread.join(_WAIT_S)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the gateway's loop and give its result."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_WAIT_S)
+
+    @property
+    def port(self) -> int:
+        """The gateway's port."""
+        return int(self.url.rpartition(":")[2])
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        except BaseException as fault:  # noqa: BLE001 - it is raised again in the test's thread
+            self._fault = fault
+            self._started.set()
+        finally:
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        await self.service.start()
+        settings = GatewaySettings.model_validate(
+            {
+                "environment": "test",
+                "listen": "127.0.0.1:0",
+                "public_url": PUBLIC_URL,
+                "projects_target": f"127.0.0.1:{self.service.port}",
+                "redis_url": self._redis_url,
+                "jwks_url": self._issuer.url,
+                "token_issuer": ISSUER,
+                "token_audience": AUDIENCE,
+                "keep_alive_s": 30,
+                "drain_s": 5,
+                **self._settings,
+            },
+        )
+        async with running(settings) as app:
+            server: uvicorn.Server = http_server(app, settings)
+            self._server = server
+            serving = asyncio.create_task(server.serve())
+            while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0.01)
+            if server.started:
+                self.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+                self._started.set()
+            await serving
+        await self.service.stop()

@@ -1,0 +1,93 @@
+"""The gateway on a real port before a real Redis, once for all tests; each begins with an empty store and full quotas."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+import redis as redis_client
+
+from chassis.embedded.redis import Redis
+from gateway.testing.edge import Edge
+from gateway.testing.issuer import StandInIssuer
+from gateway.testing.servicer import StandInProjects
+
+INES = UUID("018f0000-0000-7000-8000-000000000001")
+TOMAS = UUID("018f0000-0000-7000-8000-000000000002")
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    with Redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis(redis_server: Redis) -> Iterator["redis_client.Redis"]:
+    with redis_client.Redis.from_url(redis_server.url) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[StandInIssuer]:
+    issuer = StandInIssuer()
+    yield issuer
+    issuer.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_edge(redis_server: Redis, issuer: StandInIssuer) -> Iterator[Edge]:
+    edge = Edge(
+        redis_server.url,
+        issuer,
+        trusted_proxies=("127.0.0.1/32",),
+        cors_origins=("https://console.example.test",),
+        quotas=("anonymous=10/60", "reads=100/60", "writes=50/60"),
+        call_timeout_s=3.0,
+    )
+    edge.start()
+    yield edge
+    edge.stop()
+
+
+@pytest.fixture
+def edge(shared_edge: Edge, redis: "redis_client.Redis") -> Edge:
+    shared_edge.service.servicer.reset()
+    redis.flushdb()
+    return shared_edge
+
+
+@pytest.fixture
+def projects(edge: Edge) -> StandInProjects:
+    return edge.service.servicer
+
+
+@pytest.fixture
+def client(edge: Edge) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=edge.url, timeout=10) as client:
+        yield client
+
+
+@pytest.fixture
+def sign_in(edge: Edge, issuer: StandInIssuer) -> Iterator[Callable[..., httpx.Client]]:
+    clients: list[httpx.Client] = []
+
+    def as_person(subject: UUID = INES, **claims: Any) -> httpx.Client:
+        token = issuer.token(subject, **claims)
+        clients.append(httpx.Client(base_url=edge.url, timeout=10, headers={"Authorization": f"Bearer {token}"}))
+        return clients[-1]
+
+    yield as_person
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def ines(sign_in: Callable[..., httpx.Client]) -> httpx.Client:
+    return sign_in(INES)
+
+
+@pytest.fixture
+def tomas(sign_in: Callable[..., httpx.Client]) -> httpx.Client:
+    return sign_in(TOMAS)
