@@ -21,11 +21,14 @@ class GatewayProtocol(HttpToolsProtocol):
     _in_head = True
     _head_size = 0
     _too_large = False
+    _completed = False
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, which collects a head for as long as it goes on, and stop it when that is too long."""
+        self._completed = False
         super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
+        # Data that ended a head or a body were not all of the head that may have begun behind it.
+        if self._in_head and not self._completed and not self.transport.is_closing():
             self._head_size += len(data)
             if self._head_size > HEAD_LIMIT:
                 self._too_large = True
@@ -40,6 +43,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Look at the head as a whole; an exception here makes the server call `send_400_response`."""
         self._in_head = False
+        self._completed = True
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_LIMIT:
             self._too_large = True
             raise ValueError("the head is too large")
@@ -49,6 +53,7 @@ class GatewayProtocol(HttpToolsProtocol):
         """Be ready for the next request on this connection."""
         super().on_message_complete()
         self._in_head = True
+        self._completed = True
         self._head_size = 0
 
     def send_400_response(self, msg: str) -> None:

@@ -1,4 +1,4 @@
-"""The whole stack, as `make up` starts it, on ports of its own."""
+"""A pytest plugin: the whole stack, as `make up` starts it, on ports of its own, once per test session."""
 
 import os
 import signal
@@ -28,15 +28,21 @@ class Stack:
     process: subprocess.Popen[bytes]
 
     def token(self, person: str) -> str:
+        """Give an access token of a demo person."""
         port = int(self.url.rpartition(":")[2])
         return str(httpx.post(f"http://127.0.0.1:{port + 2}/token", json={"person": person}).json()["access_token"])
 
-    def client(self, person: str | None = "ines", **options: object) -> httpx.Client:
+    def client(self, person: str | None = "ines") -> httpx.Client:
+        """Give an HTTP client of the edge, signed in as a demo person unless that is None."""
         headers = {"Authorization": f"Bearer {self.token(person)}"} if person else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30, **options)  # type: ignore[arg-type]
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
 
     def pid_of(self, *words: str) -> int:
-        """The process of this stack that was started with these words."""
+        """Give the process of this stack whose command line has these words.
+
+        Raises:
+            LookupError: there is none.
+        """
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 arguments = (folder / "cmdline").read_bytes().split(b"\0")
@@ -48,6 +54,7 @@ class Stack:
         raise LookupError(words)
 
     def logs(self, part: str) -> str:
+        """Give what a part has logged so far."""
         return (self.data / "logs" / f"{part}.log").read_text()
 
 
@@ -66,6 +73,7 @@ def _free_base() -> int:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, otlp: OtlpReceiver) -> Iterator[Stack]:
+    """The running stack; its traces, all of them, go to `otlp`."""
     data = tmp_path_factory.mktemp("stack")
     base = _free_base()
     log = data / "up.log"
