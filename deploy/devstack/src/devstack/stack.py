@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from devstack.folders import Folders
 
 DATABASE = "neoforge"
+DATA, SERVICES, GATEWAY, EDGE = range(4)  # the layers, from the ground up
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +77,27 @@ class Stack:
 
     def postgresql_part(self) -> Part:
         """The database server."""
-        return Part("PostgreSQL", self.database.command, _asked(self.database.ready), self.database.prepare)
+        return Part("PostgreSQL", self.database.command, _asked(self.database.ready), self.database.prepare, layer=DATA)
 
     def redis_part(self) -> Part:
         """The server for limits and queues."""
-        return Part("Redis", self.redis.command, _asked(self.redis.ready), self.redis.prepare)
+        return Part("Redis", self.redis.command, _asked(self.redis.ready), self.redis.prepare, layer=DATA)
 
     def issuer_part(self) -> Part:
         """The development token issuer."""
         command = self._python("devstack", "issuer", "--port", str(self.ports.base))
-        return Part("issuer", lambda: command, answers(f"{self.issuer_url}/health"))
+        return Part("issuer", lambda: command, answers(f"{self.issuer_url}/health"), layer=SERVICES)
 
     def service_part(self, service: Service) -> Part:
         """A service; ready once it says so on its operations port."""
         command = self._python(service.name, "serve", environment=self.service_environment(service))
         operations = f"http://{HOST}:{self.ports.service_operations(service.offset)}"
-        return Part(service.name, lambda: command, answers(f"{operations}/ready"))
+        return Part(service.name, lambda: command, answers(f"{operations}/ready"), layer=SERVICES)
 
     def gateway_part(self) -> Part:
         """The gateway; ready once it answers for itself, whatever else is missing."""
         command = self._python("gateway", "serve", environment=self.gateway_environment())
-        return Part("gateway", lambda: command, answers(f"http://{HOST}:{self.ports.gateway}/health"))
+        return Part("gateway", lambda: command, answers(f"http://{HOST}:{self.ports.gateway}/health"), layer=GATEWAY)
 
     def envoy_part(self) -> Part:
         """The edge."""
@@ -109,7 +110,8 @@ class Stack:
         def prepare() -> None:
             file.write_text(envoy.configuration(self.ports, self.surroundings))
 
-        return Part("Envoy", lambda: command, answers(f"http://{HOST}:{self.ports.envoy_admin}/ready"), prepare)
+        ready = answers(f"http://{HOST}:{self.ports.envoy_admin}/ready")
+        return Part("Envoy", lambda: command, ready, prepare, layer=EDGE)
 
     def migration(self, service: Service) -> Command:
         """The command that brings a service's schema up to date, under the role that owns it."""

@@ -39,6 +39,8 @@ class Part:
     """What has to be done before each start, after a crash too."""
     seconds: float = 60
     """How long a start may take."""
+    layer: int = 0
+    """What stands on what: the highest layer is stopped first."""
 
 
 @dataclass(slots=True)
@@ -57,14 +59,14 @@ class Supervisor:
     def __init__(self, folders: Folders, terminal: Terminal) -> None:
         self._folders = folders
         self._terminal = terminal
-        self._groups: list[list[_Running]] = []
+        self._running: list[_Running] = []
         self._stopping = False
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self, *parts: Part) -> None:
         """Start parts together and wait until all are ready; raises StackError for the first that is not."""
         group = [_Running(part, self._folders.new_log(part.name)) for part in parts]
-        self._groups.append(group)
+        self._running += group
         try:
             async with asyncio.TaskGroup() as starting:
                 for running in group:
@@ -139,7 +141,7 @@ class Supervisor:
         log = self._folders.new_log(name)
         step = Part(name, lambda: command, _never, seconds=seconds)
         running = _Running(step, log)
-        self._groups.append([running])
+        self._running.append(running)
         await self._spawn(running)
         assert running.child is not None  # noqa: S101 - _spawn just set it
         try:
@@ -151,10 +153,10 @@ class Supervisor:
             raise StackError(f"{name} {_ending(status)}.\n{last_lines(log)}")
 
     async def stop(self) -> None:
-        """Stop everything, the last started first; a part that does not end in time is killed."""
+        """Stop everything, layer by layer from the top; a part that does not end in time is killed."""
         self._stopping = True
-        for group in reversed(self._groups):
-            await asyncio.gather(*(self._stop(running) for running in group))
+        for layer in sorted({running.part.layer for running in self._running}, reverse=True):
+            await asyncio.gather(*(self._stop(running) for running in self._running if running.part.layer == layer))
 
     async def _stop(self, running: _Running) -> None:
         if running.watcher is not None and not running.watcher.done():
@@ -178,10 +180,9 @@ class Supervisor:
     def kill(self) -> None:
         """End everything at once, without asking."""
         self._stopping = True
-        for group in self._groups:
-            for running in group:
-                if running.child is not None and running.child.returncode is None:
-                    _kill_group(running.child.pid)
+        for running in self._running:
+            if running.child is not None and running.child.returncode is None:
+                _kill_group(running.child.pid)
 
 
 async def _never() -> bool:

@@ -92,22 +92,27 @@ class _Up:
             terminal.warn(remark)
         with terminal.step("roles and schemas"):
             await asyncio.to_thread(stack.create_roles)
-        with terminal.step("migrations"):
-            async with asyncio.TaskGroup() as migrations:
-                for service in stack.services:
-                    name = f"migrations of {service.name}"
-                    migrations.create_task(supervisor.run(name, stack.migration(service)))
-        names = ", ".join(service.name for service in stack.services)
-        with terminal.step(f"{names}, the token issuer"):
-            await supervisor.start(stack.issuer_part(), *(stack.service_part(service) for service in stack.services))
-        with terminal.step("the gateway, Envoy"):
-            await supervisor.start(stack.gateway_part(), stack.envoy_part())
+        # The edge needs none of what comes next, and starting it meanwhile saves a second or two.
+        edge = asyncio.ensure_future(supervisor.start(stack.issuer_part(), stack.gateway_part(), stack.envoy_part()))
+        try:
+            with terminal.step("migrations"):
+                await self._migrate()
+            with terminal.step(", ".join(service.name for service in stack.services)):
+                await supervisor.start(*(stack.service_part(service) for service in stack.services))
+            with terminal.step("token issuer, gateway, Envoy"):
+                await edge
+        finally:
+            edge.cancel()
         with terminal.step("ready through Envoy"):
             await self._until(f"{stack.url}/ready")
         with terminal.step("demo data"):
             await asyncio.to_thread(seed, stack.folders.data / "demo-edition", stack.url, self._token)
         await self._print_addresses(time.monotonic() - begun)
         await supervisor.failed
+
+    async def _migrate(self) -> None:
+        runs = (self._supervisor.run(f"{s.name}-migrations", self._stack.migration(s)) for s in self._stack.services)
+        await asyncio.gather(*runs)
 
     def _token(self, person: str) -> str:
         status, answer = request("POST", f"{self._stack.issuer_url}/token", body={"person": person})
