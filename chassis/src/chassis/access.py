@@ -64,7 +64,7 @@ def rules_of(servicer: object, descriptor: ServiceDescriptor) -> Mapping[str, Ru
     rules = {}
     undeclared = []
     for method in descriptor.methods:
-        rule = getattr(getattr(servicer, method.name), _ATTRIBUTE, None)
+        rule = getattr(getattr(servicer, method.name, None), _ATTRIBUTE, None)
         if isinstance(rule, Rule):
             rules[f"/{descriptor.full_name}/{method.name}"] = rule
         else:

@@ -3,9 +3,9 @@
 Connections are in autocommit, so that one read is one round trip; what must hold together runs in `transaction()`.
 """
 
+import asyncio
 import contextlib
-import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,25 +16,28 @@ from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from chassis import metrics
-from chassis.errors import DeadlineExceeded, Unavailable
+from chassis.errors import DeadlineExceeded, DomainError, Unavailable
 from chassis.settings import ServiceSettings
 from chassis.telemetry import tracer
 
-log = logging.getLogger(__name__)
-
 _DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call] # SQLAlchemy's dialects have no annotations
 _CONNECT_TIMEOUT_S: Final = 3
+_WAIT_S: Final = 5.0
+"""How long a call waits for a connection of the pool to come free."""
+_WAIT_WHILE_AWAY_S: Final = 0.5
+"""How long it waits when the database did not answer the last time it was asked."""
 _RECONNECT_TIMEOUT_S: Final = 5.0
 """How long the pool tries before it gives a slot up; the next caller starts it afresh, so back-off never grows long."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A compiled statement: its SQL in psycopg's `%(name)s` form and the values that are part of it."""
+    """A compiled statement: its SQL (UTF-8) in psycopg's `%(name)s` form and the values that are part of it."""
 
-    sql: str
+    sql: bytes
     constants: Mapping[str, Any]
     summary: str
     """Operation and table, such as `SELECT projects`: what the span is called."""
@@ -42,9 +45,12 @@ class Statement:
 
 def statement(clause: ClauseElement, summary: str) -> Statement:
     """Compile a Core statement once, for the life of the process; unbound parameters are given when it runs."""
-    compiled = clause.compile(dialect=_DIALECT)
-    constants = {name: value for name, value in compiled.params.items() if value is not None}
-    return Statement(str(compiled), constants, summary)
+    compiled = clause.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    if not isinstance(compiled, SQLCompiler):
+        raise TypeError(f"{summary} is no statement with parameters")
+    open_ones = {name for name, bind in compiled.binds.items() if bind.required}
+    constants = {name: value for name, value in compiled.params.items() if name not in open_ones}
+    return Statement(str(compiled).encode(), constants, summary)
 
 
 class Connection:
@@ -52,6 +58,17 @@ class Connection:
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._connection = connection
+        self._after_commit: list[Callable[[], None]] = []
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Have `act` called once what was written is committed; never when it is not."""
+        if act not in self._after_commit:
+            self._after_commit.append(act)
+
+    def committed(self) -> None:
+        """Call what waits for the commit."""
+        for act in self._after_commit:
+            act()
 
     async def one(self, compiled: Statement, **parameters: Any) -> Any:
         """Give the only row, or None."""
@@ -67,23 +84,21 @@ class Connection:
 
     async def _run(self, compiled: Statement, parameters: Mapping[str, Any]) -> psycopg.AsyncCursor[Any]:
         values = {**compiled.constants, **parameters}
-        # What is run is what `statement` compiled from Core: never text put together from input.
-        query = compiled.sql.encode()
         if not trace.get_current_span().is_recording():
-            return await self._connection.execute(query, values)
+            return await self._connection.execute(compiled.sql, values)
         with tracer.start_as_current_span(
             compiled.summary,
             kind=SpanKind.CLIENT,
             attributes={
                 "db.system.name": "postgresql",
                 "db.query.summary": compiled.summary,
-                "db.query.text": compiled.sql,
+                "db.query.text": compiled.sql.decode(),
             },
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
             try:
-                return await self._connection.execute(query, values)
+                return await self._connection.execute(compiled.sql, values)
             except psycopg.Error as error:
                 span.set_attribute("db.response.status_code", error.sqlstate or "")
                 span.set_status(StatusCode.ERROR, type(error).__name__)
@@ -101,15 +116,16 @@ class Database:
         statement_timeout_ms: int = 5_000,
         lock_timeout_ms: int = 2_000,
         application_name: str = "neoforge",
+        reconnect_timeout_s: float = _RECONNECT_TIMEOUT_S,
     ) -> None:
-        self._wait_s = 5.0
+        self._answers = True
+        self._check: asyncio.Task[None] | None = None
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
             url,
             open=False,
             min_size=min(2, pool_size),
             max_size=pool_size,
-            timeout=self._wait_s,
-            reconnect_timeout=_RECONNECT_TIMEOUT_S,
+            reconnect_timeout=reconnect_timeout_s,
             kwargs={
                 "autocommit": True,
                 "row_factory": namedtuple_row,
@@ -141,6 +157,8 @@ class Database:
 
     async def close(self) -> None:
         """Give the connections up."""
+        if self._check is not None:
+            self._check.cancel()
         await self._pool.close()
 
     @contextlib.asynccontextmanager
@@ -151,34 +169,62 @@ class Database:
             Unavailable: the database does not answer, or a lock was not had in time.
             DeadlineExceeded: a statement ran into its time limit.
         """
-        with _named_failures():
-            async with self._pool.connection() as connection:
-                yield Connection(connection)
+        async with self._lent() as lent:
+            connection = Connection(lent)
+            yield connection
+        connection.committed()
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Lend a connection in a transaction: all of it happens, or nothing.
 
         Raises:
-            Unavailable: the database does not answer, or a lock was not had in time; nothing happened.
+            Unavailable: the database does not answer, or a lock was not had in time, or another transaction came in
+                between; nothing happened, unless the connection was lost while COMMIT was on its way.
             DeadlineExceeded: a statement ran into its time limit; nothing happened.
         """
-        with _named_failures():
-            async with self._pool.connection() as connection, connection.transaction():
-                yield Connection(connection)
+        async with self._lent() as lent, lent.transaction():
+            connection = Connection(lent)
+            yield connection
+        connection.committed()
+
+    @contextlib.asynccontextmanager
+    async def _lent(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        try:
+            connection = await self._pool.getconn(_WAIT_S if self._answers else _WAIT_WHILE_AWAY_S)
+        except psycopg.Error as failure:
+            raise _named(failure) from failure
+        try:
+            yield connection
+        except BaseException as failure:
+            # A second cancellation must not keep the connection from going back.
+            await asyncio.shield(self._give_back(connection))
+            if isinstance(failure, psycopg.Error):
+                raise _named(failure) from failure
+            raise
+        else:
+            await self._pool.putconn(connection)
+
+    async def _give_back(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        broken = connection.broken
+        await self._pool.putconn(connection)
+        if broken and (self._check is None or self._check.done()):
+            # Where one connection is dead the others mostly are too; they are replaced before a call meets them.
+            self._check = asyncio.create_task(self._pool.check())
 
     async def ping(self, timeout_s: float) -> None:
-        """Ask the database for an answer within `timeout_s`, and have dead connections of the pool replaced.
+        """Ask the database for an answer within `timeout_s`; a connection that is found dead is replaced.
 
         Raises:
-            psycopg.Error: there is none.
+            Unavailable: there is none.
         """
-        async with self._pool.connection(timeout=timeout_s) as connection:
-            await connection.execute("SELECT 1")
-
-    async def discard_dead(self) -> None:
-        """Have every idle connection tried, and the dead ones replaced: after an outage all of them are."""
-        await self._pool.check()
+        try:
+            async with asyncio.timeout(timeout_s), self._lent() as connection:
+                await connection.execute("SELECT 1")
+        except (DomainError, TimeoutError) as failure:
+            self._answers = False
+            raise Unavailable(f"the database does not answer: {failure}") from failure
+        self._answers = True
 
     def observe(self) -> None:
         """Write the pool's use to the metrics."""
@@ -188,13 +234,30 @@ class Database:
         metrics.database_pool.labels("used").set(stats.get("pool_size", 0) - idle)
 
 
-@contextlib.contextmanager
-def _named_failures() -> Iterator[None]:
-    try:
-        yield
-    except psycopg.errors.QueryCanceled as slow:
-        raise DeadlineExceeded("the database took too long") from slow
-    except PoolTimeout as busy:
-        raise Unavailable("no database connection was free in time") from busy
-    except psycopg.OperationalError as away:
-        raise Unavailable("the database does not answer") from away
+# The first that fits counts. What is not here is a bug of ours and stays what it is, for the log.
+_NAMES: Final[Sequence[tuple[tuple[type[psycopg.Error], ...], type[DomainError], str]]] = (
+    ((psycopg.errors.QueryCanceled,), DeadlineExceeded, "the database took too long"),
+    ((PoolTimeout,), Unavailable, "no database connection was free in time"),
+    ((psycopg.errors.LockNotAvailable,), Unavailable, "another change held what this needs for too long"),
+    (
+        (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected),
+        Unavailable,
+        "another change came in between",
+    ),
+    (
+        (
+            psycopg.OperationalError,
+            psycopg.errors.IdleInTransactionSessionTimeout,
+            psycopg.errors.ReadOnlySqlTransaction,
+        ),
+        Unavailable,
+        "the database does not answer",
+    ),
+)
+
+
+def _named(failure: psycopg.Error) -> Exception:
+    """Give a failure of the database its name."""
+    if isinstance(failure, psycopg.errors.ProgramLimitExceeded):  # operational to psycopg, and a bug of ours
+        return failure
+    return next((make(message) for kinds, make, message in _NAMES if isinstance(failure, kinds)), failure)

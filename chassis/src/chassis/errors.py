@@ -6,10 +6,11 @@ Sources: AIP-193 (https://google.aip.dev/193), google/rpc/error_details.proto.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 DOMAIN = "neoforge"
@@ -148,20 +149,32 @@ class Internal(DomainError):
     reason = "INTERNAL"
 
 
+_DETAILS_BYTES: Final = 3_000
+_MESSAGE_CHARACTERS: Final = 300
+
+
 def to_status(error: DomainError) -> status_pb2.Status:
-    """Give the error as google.rpc.Status with ErrorInfo and, for bad fields, BadRequest."""
+    """Give the error as google.rpc.Status with ErrorInfo and, for bad fields, BadRequest.
+
+    A request can break its rules at any length, but an answer's metadata holds 8 KiB: violations that do not fit are
+    left out, and the message is cut.
+    """
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
     details = [_pack(info)]
     if error.violations:
-        bad = error_details_pb2.BadRequest(
-            field_violations=[
-                error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
-                for v in error.violations
-            ],
-        )
+        bad = error_details_pb2.BadRequest()
+        for violation in error.violations:
+            bad.field_violations.add(field=_cut(violation.field), description=_cut(violation.description))
+            if bad.ByteSize() > _DETAILS_BYTES:
+                del bad.field_violations[-1]
+                break
         details.append(_pack(bad))
     code = code_pb2.Code.Value(error.kind.value.name)
-    return status_pb2.Status(code=code, message=error.message, details=details)
+    return status_pb2.Status(code=code, message=_cut(error.message), details=details)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MESSAGE_CHARACTERS else text[: _MESSAGE_CHARACTERS - 1] + "…"
 
 
 def _pack(message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -> AnyMessage:
@@ -200,4 +213,7 @@ class RemoteError(Exception):
 def _details(error: grpc.aio.AioRpcError) -> Sequence[AnyMessage]:
     trailers: dict[str, str | bytes] = dict(error.trailing_metadata() or ())  # type: ignore[arg-type] # pairs, to its stubs opaque
     packed = trailers.get(DETAILS_KEY)
-    return status_pb2.Status.FromString(packed).details if isinstance(packed, bytes) else ()
+    try:
+        return status_pb2.Status.FromString(packed).details if isinstance(packed, bytes) else ()
+    except DecodeError:  # from something between that is not ours
+        return ()

@@ -7,12 +7,12 @@ import asyncio
 import logging
 from typing import Final
 
-import psycopg
 from grpc_health.v1 import _async as aio
 from grpc_health.v1 import health_pb2
 
 from chassis import metrics
 from chassis.database import Database
+from chassis.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -37,23 +37,26 @@ class Health:
     async def watch(self) -> None:
         """Look twice a second, until cancelled."""
         while True:
-            await self.look()
-            self._database.observe()
+            try:
+                await self.look()
+                self._database.observe()
+            except Exception:
+                # A watch that died would leave its last word standing for ever.
+                log.exception("looking after the database went wrong")
             await asyncio.sleep(_INTERVAL_S)
 
     async def look(self) -> None:
         """Ask the database once, and tell the outcome."""
         try:
-            await asyncio.wait_for(self._database.ping(_TIMEOUT_S), _TIMEOUT_S)
-        except (psycopg.Error, TimeoutError) as away:
+            await self._database.ping(_TIMEOUT_S)
+        except Unavailable as away:
             if self.ready:
-                log.warning("the database does not answer: %s", away)
+                log.warning("%s", away.message)
             answers = False
         else:
             answers = True
-            if not self.ready:
+            if not self.ready and not self._draining:
                 log.info("the database answers")
-                await self._database.discard_dead()
         metrics.database_up.set(int(answers))
         await self._tell(DATABASE, answers)
         if not self._draining:

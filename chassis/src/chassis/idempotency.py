@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 import sqlalchemy as sa
 from google.protobuf.message import Message
+from sqlalchemy.dialects import postgresql
 
 from chassis import call as calls
 from chassis import metrics
@@ -24,6 +25,7 @@ M = TypeVar("M", bound=Message)
 
 WAIT_MS: Final = 1_000
 """How long a repetition waits for the first request before it is told that it is still in flight."""
+_RELEASE_MS: Final = 200
 
 
 def table(metadata: sa.MetaData) -> sa.Table:
@@ -59,10 +61,14 @@ class Idempotency:
 
     def __init__(self, keys: sa.Table, ttl: timedelta) -> None:
         self._ttl = ttl
-        self._lock_payload = _lock("payload", "SELECT pg_try_advisory_xact_lock(:payload) AS taken")
-        self._lock_key = _lock("key", "SELECT pg_try_advisory_xact_lock(:key) AS taken")
-        self._bound_wait = _lock("wait", f"SELECT set_config('lock_timeout', '{WAIT_MS}', true)")
-        self._await_payload = _lock("payload", "SELECT pg_advisory_xact_lock(:payload)")
+        self._try = _lock(
+            "SELECT pg_try_advisory_xact_lock(:payload) AS payload, pg_try_advisory_xact_lock(:key) AS key"
+        )
+        self._bound = _lock("SELECT set_config('lock_timeout', :wait, true)")
+        self._await = _lock("SELECT pg_advisory_xact_lock(:lock)")
+        self._unbound = _lock(
+            "SELECT set_config('lock_timeout', reset_val, true) FROM pg_settings WHERE name = 'lock_timeout'"
+        )
         scope = sa.and_(
             keys.c.caller == sa.bindparam("caller"),
             keys.c.method == sa.bindparam("method"),
@@ -72,8 +78,13 @@ class Idempotency:
             sa.select(keys.c.fingerprint, keys.c.reply).where(scope, keys.c.expires_at > sa.bindparam("now")),
             "SELECT idempotency_keys",
         )
-        self._forget = statement(sa.delete(keys).where(scope), "DELETE idempotency_keys")
-        self._insert = statement(sa.insert(keys), "INSERT idempotency_keys")
+        insert = postgresql.insert(keys).values({column.name: sa.bindparam(column.name) for column in keys.c})
+        # An expired record of the same key may still lie there; its time is over, the key is new again.
+        renewed = {name: insert.excluded[name] for name in ("fingerprint", "reply", "created_at", "expires_at")}
+        self._insert = statement(
+            insert.on_conflict_do_update(index_elements=list(keys.primary_key), set_=renewed),
+            "INSERT idempotency_keys",
+        )
         self._schema = keys.schema or ""
 
     async def replay(self, tx: Connection, reply: type[M]) -> M | None:
@@ -103,8 +114,6 @@ class Idempotency:
         call = calls.current()
         if call.idempotency_key:
             now = datetime.now(UTC)
-            # An expired record of the same key may still lie there; its time is over, the key is new again.
-            await tx.execute(self._forget, **_scope(call))
             await tx.execute(
                 self._insert,
                 **_scope(call),
@@ -117,27 +126,34 @@ class Idempotency:
         return reply
 
     async def _take(self, tx: Connection, key: int, payload: int) -> None:
-        if not (await tx.one(self._lock_payload, payload=payload)).taken:
-            await self._wait(tx, payload)
-        if not (await tx.one(self._lock_key, key=key)).taken:
+        taken = await tx.one(self._try, payload=payload, key=key)
+        if taken.payload and taken.key:
+            return
+        if not taken.payload and not await self._wait(tx, payload, WAIT_MS):
+            metrics.idempotency_outcomes.labels("in_flight").inc()
+            raise IdempotencyInFlight("the first request with this idempotency key is still in flight")
+        # PostgreSQL lets the locks of an ended transaction go one after the other: a key held for longer than that is
+        # another payload's.
+        if not taken.key and not await self._wait(tx, key, _RELEASE_MS):
             metrics.idempotency_outcomes.labels("reused").inc()
             raise IdempotencyKeyReused("this idempotency key is in use right now with another payload")
+        await tx.one(self._unbound)
 
-    async def _wait(self, tx: Connection, payload: int) -> None:
-        await tx.one(self._bound_wait)
+    async def _wait(self, tx: Connection, lock: int, wait_ms: int) -> bool:
+        await tx.one(self._bound, wait=str(wait_ms))
         try:
-            await tx.one(self._await_payload, payload=payload)
-        except psycopg.errors.LockNotAvailable as running:
-            metrics.idempotency_outcomes.labels("in_flight").inc()
-            raise IdempotencyInFlight("the first request with this idempotency key is still in flight") from running
+            await tx.one(self._await, lock=lock)
+        except psycopg.errors.LockNotAvailable:
+            return False
+        return True
 
     def _locks(self, call: Call) -> tuple[int, int]:
         scope = "\0".join((self._schema, *_scope(call).values()))
         return _number(scope), _number(f"{scope}\0{call.idempotency_fingerprint}")
 
 
-def _lock(summary: str, sql: str) -> Statement:
-    return statement(sa.text(sql), f"LOCK {summary}")
+def _lock(sql: str) -> Statement:
+    return statement(sa.text(sql), "LOCK idempotency_keys")
 
 
 def _scope(call: Call) -> dict[str, Any]:

@@ -9,6 +9,7 @@ SUBJECT = "x-neoforge-subject"
 ROLES = "x-neoforge-roles"
 SESSION = "x-neoforge-session"
 ADDRESS = "x-neoforge-address"
+KEYS = frozenset({SUBJECT, ROLES, SESSION, ADDRESS})
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
+from uuid import uuid4
 
 import grpc
 from opentelemetry import trace
@@ -14,8 +16,18 @@ from opentelemetry.trace import SpanKind, StatusCode
 from chassis import call as calls
 from chassis import logs, metrics
 from chassis.access import Rule
-from chassis.errors import DETAILS_KEY, DeadlineExceeded, DomainError, Internal, Kind, Unauthenticated, to_status
-from chassis.identity import NOBODY, SUBJECT, Caller
+from chassis.errors import (
+    DETAILS_KEY,
+    DeadlineExceeded,
+    DomainError,
+    Internal,
+    InvalidFields,
+    Kind,
+    Unauthenticated,
+    Violation,
+    to_status,
+)
+from chassis.identity import KEYS, NOBODY, Caller
 from chassis.telemetry import propagator, tracer
 
 log = logging.getLogger(__name__)
@@ -29,6 +41,7 @@ LONGEST_CALL_S: Final = 60.0
 """A call without a deadline gets this one, so that nothing works for a caller who is long gone."""
 
 _FAULTS = frozenset({Kind.INTERNAL, Kind.UNAVAILABLE, Kind.DEADLINE})
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in the type stubs alone
@@ -68,13 +81,19 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
         behavior, make, streams = next(kind for kind in kinds if kind[0] is not None)
 
         async def unary(request: Any, context: Context) -> Any:
-            async with self._around(method, context):
+            async with self._around(method, context, LONGEST_CALL_S):
                 return await behavior(request, context)
 
-        async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-            async with self._around(method, context):
-                async for reply in behavior(request, context):
-                    yield reply
+        async def stream(request: Any, context: Context) -> None:
+            # A coroutine that writes, even around a generator: all of it runs in one task, whose context ends with it.
+            # A stream may go on for as long as its caller listens.
+            async with self._around(method, context, None):
+                replies = behavior(request, context)
+                if not hasattr(replies, "__aiter__"):  # it writes by itself
+                    await replies
+                    return
+                async for reply in replies:
+                    await context.write(reply)
 
         wrapped: Handler = make(
             stream if streams else unary,
@@ -84,11 +103,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
         return wrapped
 
     @asynccontextmanager
-    async def _around(self, method: str, context: Context) -> AsyncIterator[None]:
+    async def _around(self, method: str, context: Context, longest_s: float | None) -> AsyncIterator[None]:
         metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
         call = calls.Call(
             method=method,
-            request_id=metadata.get(calls.REQUEST_ID, ""),
+            request_id=metadata.get(calls.REQUEST_ID) or uuid4().hex,
             idempotency_key=metadata.get(calls.IDEMPOTENCY_KEY, ""),
             idempotency_fingerprint=metadata.get(calls.IDEMPOTENCY_FINGERPRINT, ""),
         )
@@ -111,14 +130,22 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
             try:
                 call.caller = self._caller(metadata, context)
                 self._rules[method].check(call.caller)
-                async with asyncio.timeout(_remaining(context)):
+                _check_idempotency(call)
+                # At the caller's own deadline gRPC cancels this task; only a call without one needs a clock here.
+                async with asyncio.timeout(longest_s if context.time_remaining() is None else None):
                     yield
                 if call.trailers:
                     context.set_trailing_metadata(tuple(call.trailers.items()))
-            except (Exception, asyncio.CancelledError) as failure:
-                if isinstance(failure, asyncio.CancelledError):
-                    code = grpc.StatusCode.CANCELLED
-                    raise
+            except grpc.aio.AbortError:
+                code = context.code()
+                raise
+            except asyncio.CancelledError:
+                code = _cancelled(context)
+                if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                    span.set_status(StatusCode.ERROR, code.name)
+                    log.warning("%s ran out of time", method, extra={"method": method, "code": code.name})
+                raise
+            except Exception as failure:  # noqa: BLE001 - everything that goes wrong has an answer
                 error = _named(failure)
                 code = error.kind.value
                 if error.kind in _FAULTS:
@@ -130,7 +157,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
                     error.message,
                     extra={"method": method, "code": code.name, "reason": error.reason},
                 )
-                await context.abort(code, error.message, ((DETAILS_KEY, to_status(error).SerializeToString()),))
+                status = to_status(error)
+                await context.abort(code, status.message, ((DETAILS_KEY, status.SerializeToString()),))
             finally:
                 span.set_attribute("rpc.grpc.status_code", code.value[0])
                 in_progress.dec()
@@ -143,14 +171,21 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
                 return Caller.from_metadata(metadata)
             except ValueError as wrong:
                 raise Unauthenticated("the caller's identity is malformed") from wrong
-        if SUBJECT in metadata:
+        if not KEYS.isdisjoint(metadata):
             raise Unauthenticated("identity is taken only over a channel that is authenticated as a trusted caller")
         return NOBODY
 
 
-def _remaining(context: Context) -> float:
+def _check_idempotency(call: calls.Call) -> None:
+    if call.idempotency_key and not _FINGERPRINT.fullmatch(call.idempotency_fingerprint):
+        raise InvalidFields.of([Violation(calls.IDEMPOTENCY_FINGERPRINT, "must be a SHA-256 in hexadecimal")])
+
+
+def _cancelled(context: Context) -> grpc.StatusCode:
+    """Why gRPC cancelled the call: its deadline passed, or the caller (or a draining server) gave it up."""
     remaining = context.time_remaining()
-    return LONGEST_CALL_S if remaining is None else min(remaining, LONGEST_CALL_S)
+    out_of_time = remaining is not None and remaining <= 0
+    return grpc.StatusCode.DEADLINE_EXCEEDED if out_of_time else grpc.StatusCode.CANCELLED
 
 
 def _named(failure: Exception) -> DomainError:
