@@ -1,17 +1,21 @@
 """What every service converts between its model and its protos."""
 
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.errors import InvalidFields, Violation
 from chassis.paging import Page
 from neoforge.common.v1 import page_pb2
 
+T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
+M = TypeVar("M", bound=Message)
 ProtoEnum: TypeAlias = Any
 """A generated enum such as `projects_pb2.Status`; the stubs give each a type of its own, with nothing in common."""
 
@@ -58,6 +62,31 @@ def from_enum(wrapper: ProtoEnum, cls: type[E], number: int, field: str) -> E | 
     if name not in cls.__members__:
         raise InvalidFields.of([Violation(field, "must be one of " + ", ".join(cls))])
     return cls[name]
+
+
+def needed(value: T | None, field: str) -> T:
+    """Give a value that may not be left out.
+
+    Raises:
+        InvalidFields: it is None.
+    """
+    if value is None:
+        raise InvalidFields.of([Violation(field, "must be given")])
+    return value
+
+
+def masked(paths: Collection[str], changeable: Mapping[str, Callable[[M], Any]], message: M) -> dict[str, Any]:
+    """Give the new values of the fields in an update mask, each read from the message as `changeable` says.
+
+    Raises:
+        InvalidFields: the mask is empty or names a field that cannot be changed, or a value cannot be read.
+    """
+    violations = [Violation("update_mask", f"{path} cannot be changed") for path in paths if path not in changeable]
+    if not paths:
+        violations.append(Violation("update_mask", "must name at least one field"))
+    if violations:
+        raise InvalidFields.of(violations)
+    return {path: changeable[path](message) for path in paths}
 
 
 def page_proto(page: Page[Any]) -> page_pb2.Page:

@@ -106,6 +106,13 @@ class VersionMismatch(DomainError):
     kind = Kind.PRECONDITION
     reason = "VERSION_MISMATCH"
 
+    @classmethod
+    def of(cls, thing: str, expected: int, version: int) -> Self:
+        """Tell which version `thing` has and which was expected."""
+        return cls(
+            f"the {thing} has version {version}, not {expected}; read it again", metadata={"version": str(version)}
+        )
+
 
 class IdempotencyKeyReused(DomainError):
     """The key came before with another payload."""

@@ -43,6 +43,11 @@ class Order:
     descending: bool
 
 
+def both_ways(column: str) -> tuple[Order, Order]:
+    """Give the orders `column` and `-column`, equals by id."""
+    return Order(column, (column, "id"), descending=False), Order(f"-{column}", (column, "id"), descending=True)
+
+
 @dataclass(frozen=True)
 class Position:
     """A place between rows: the key beside it, the direction to read in, and the number of the page that follows."""

@@ -1,6 +1,7 @@
 """Rules for text that people give: how long, and which characters it may hold."""
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 from chassis.errors import Violation
@@ -21,3 +22,13 @@ def check_text(field: str, value: str, most: int, *, least: int = 0, lines: bool
     if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in allowed for c in value):
         return [Violation(field, "must not hold control characters")]
     return []
+
+
+def check_labels(field: str, labels: Sequence[str], most: int, longest: int) -> list[Violation]:
+    """Give what is wrong with labels: how many, and of each its text and whether it stands there once."""
+    violations = [Violation(field, f"must be at most {most}")] if len(labels) > most else []
+    for i, label in enumerate(labels):
+        violations += check_text(f"{field}[{i}]", label, longest, least=1)
+        if label in labels[:i]:
+            violations.append(Violation(f"{field}[{i}]", "stands there twice"))
+    return violations

@@ -3,20 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from chassis.convert import from_enum, parse_uuid, timestamp, to_enum
+from chassis.convert import from_enum, masked, needed, parse_uuid, timestamp, to_enum
 from chassis.errors import InvalidFields, Violation
-from chassis.paging import Order
+from chassis.paging import Order, both_ways
 from neoforge.projects.v1 import projects_pb2 as pb
 from projects.model import Filter, Member, Project, Role, Status, Visibility
 
-
-def _both(column: str) -> tuple[Order, Order]:
-    return Order(column, (column, "id"), descending=False), Order(f"-{column}", (column, "id"), descending=True)
-
-
-_CREATED, _CREATED_DESC = _both("created_at")
-_UPDATED, _UPDATED_DESC = _both("updated_at")
-_NAME, _NAME_DESC = _both("name")
+_CREATED, _CREATED_DESC = both_ways("created_at")
+_UPDATED, _UPDATED_DESC = both_ways("updated_at")
+_NAME, _NAME_DESC = both_ways("name")
 
 _ORDERS: Final[Mapping[int, Order]] = {
     pb.ORDER_UNSPECIFIED: _CREATED_DESC,
@@ -32,8 +27,8 @@ _CHANGES: Final[Mapping[str, Callable[[pb.Project], Any]]] = {
     "slug": lambda p: p.slug,
     "name": lambda p: p.name,
     "description": lambda p: p.description,
-    "status": lambda p: _needed(from_enum(pb.Status, Status, p.status, "status"), "status"),
-    "visibility": lambda p: _needed(from_enum(pb.Visibility, Visibility, p.visibility, "visibility"), "visibility"),
+    "status": lambda p: needed(from_enum(pb.Status, Status, p.status, "status"), "status"),
+    "visibility": lambda p: needed(from_enum(pb.Visibility, Visibility, p.visibility, "visibility"), "visibility"),
     "labels": lambda p: tuple(p.labels),
 }
 
@@ -75,13 +70,7 @@ def changes(request: pb.UpdateProjectRequest) -> dict[str, Any]:
     Raises:
         InvalidFields: the mask is empty or names a field that cannot be changed, or a value is none of its enum's.
     """
-    paths = list(request.update_mask.paths)
-    violations = [Violation("update_mask", f"{path} cannot be changed") for path in paths if path not in _CHANGES]
-    if not paths:
-        violations.append(Violation("update_mask", "must name at least one field"))
-    if violations:
-        raise InvalidFields.of(violations)
-    return {path: _CHANGES[path](request.project) for path in paths}
+    return masked(request.update_mask.paths, _CHANGES, request.project)
 
 
 def member_role(request: pb.SetMemberRequest) -> Role:
@@ -114,9 +103,3 @@ def wanted(request: pb.ListProjectsRequest) -> tuple[Filter, Order]:
     if order is None:
         raise InvalidFields.of([Violation("order", "is none of the orders")])
     return asked, order
-
-
-def _needed(value: Any, field: str) -> Any:
-    if value is None:
-        raise InvalidFields.of([Violation(field, "must be given")])
-    return value

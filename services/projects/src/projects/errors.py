@@ -1,6 +1,6 @@
 """What can go wrong with projects, by name."""
 
-from chassis.errors import DomainError, Forbidden, Kind, NotFound, VersionMismatch
+from chassis.errors import DomainError, Forbidden, Kind, NotFound
 
 
 class SlugTaken(DomainError):
@@ -29,13 +29,3 @@ class RoleTooLow(Forbidden):
 
     def __init__(self, needed: str) -> None:
         super().__init__(f"this takes the role {needed} in the project")
-
-
-class ProjectChanged(VersionMismatch):
-    """The project has moved on from the version that the change was meant for."""
-
-    def __init__(self, expected: int, version: int) -> None:
-        super().__init__(
-            f"the project has version {version}, not {expected}; read it again",
-            metadata={"version": str(version)},
-        )

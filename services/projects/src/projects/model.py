@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from uuid import UUID
 
 from chassis.errors import InvalidFields, Violation
-from chassis.text import check_text
+from chassis.text import check_labels, check_text
 
 MAX_SLUG: Final = 63
 MAX_NAME: Final = 200
@@ -122,12 +122,7 @@ class Project:
         ]
         if len(self.slug) > MAX_SLUG or not _SLUG.fullmatch(self.slug):
             violations.append(Violation("slug", f"must be 1 to {MAX_SLUG} of a-z, 0-9 and inner hyphens"))
-        if len(self.labels) > MAX_LABELS:
-            violations.append(Violation("labels", f"must be at most {MAX_LABELS}"))
-        for i, label in enumerate(self.labels):
-            violations += check_text(f"labels[{i}]", label, MAX_LABEL, least=1)
-            if label in self.labels[:i]:
-                violations.append(Violation(f"labels[{i}]", "stands there twice"))
+        violations += check_labels("labels", self.labels, MAX_LABELS, MAX_LABEL)
         if violations:
             raise InvalidFields.of(violations)
 
@@ -158,10 +153,7 @@ class Filter:
             InvalidFields: naming every field that breaks its rule.
         """
         violations = check_text("text", self.text, MAX_SEARCH)
-        for i, label in enumerate(self.labels):
-            violations += check_text(f"labels[{i}]", label, MAX_LABEL, least=1)
-        if len(self.labels) > MAX_LABELS:
-            violations.append(Violation("labels", f"must be at most {MAX_LABELS}"))
+        violations += check_labels("labels", self.labels, MAX_LABELS, MAX_LABEL)
         if violations:
             raise InvalidFields.of(violations)
 

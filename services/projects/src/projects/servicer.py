@@ -10,13 +10,13 @@ from chassis import call as calls
 from chassis.access import SIGNED_IN, allow
 from chassis.convert import page_proto, parse_uuid
 from chassis.database import Connection, Database
-from chassis.errors import InvalidFields, LimitReached, Violation
+from chassis.errors import InvalidFields, LimitReached, VersionMismatch, Violation
 from chassis.idempotency import Idempotency
 from chassis.paging import Cursors
 from neoforge.projects.v1 import projects_pb2 as pb
 from neoforge.projects.v1 import projects_pb2_grpc
 from projects import convert, store
-from projects.errors import MemberNotFound, ProjectChanged, ProjectNotFound, RoleTooLow
+from projects.errors import MemberNotFound, ProjectNotFound, RoleTooLow
 from projects.model import MAX_MEMBERS, Project, Role
 
 
@@ -85,7 +85,7 @@ class ProjectsServicer(projects_pb2_grpc.ProjectsServiceServicer):
             _expect(project, request.expected_version)
             changed = project.changed(changes, datetime.now(UTC))
             if changed is not project and not await store.update(tx, changed):
-                raise ProjectChanged(project.version, project.version + 1)
+                raise VersionMismatch.of("project", project.version, project.version + 1)
             reply = pb.UpdateProjectResponse(project=convert.project_proto(changed))
             return await self._idempotency.record(tx, reply)
 
@@ -163,4 +163,4 @@ class ProjectsServicer(projects_pb2_grpc.ProjectsServiceServicer):
 
 def _expect(project: Project, version: int) -> None:
     if version and version != project.version:
-        raise ProjectChanged(version, project.version)
+        raise VersionMismatch.of("project", version, project.version)
