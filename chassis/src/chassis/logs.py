@@ -6,6 +6,7 @@ import sys
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import TracebackType
 
 from opentelemetry import trace
 
@@ -35,14 +36,24 @@ class JsonFormatter(logging.Formatter):
             "trace_id": f"{span.trace_id:032x}" if span.is_valid else "",
             "span_id": f"{span.span_id:016x}" if span.is_valid else "",
         }
-        line |= {key: value for key, value in record.__dict__.items() if key not in _PLAIN}
+        line |= {key: value for key, value in record.__dict__.items() if key not in _PLAIN and key not in line}
         if record.exc_info:
             line["exception"] = "".join(traceback.format_exception(*record.exc_info))
-        return json.dumps(line, default=str, ensure_ascii=False)
+        if record.stack_info:
+            line["stack"] = record.stack_info
+        # ASCII alone: whatever a message holds, the line stays one line and can be written to any stdout.
+        return json.dumps(line, default=str)
 
 
 def setup(service: str, level: str = "INFO") -> None:
-    """Send every log record of this process to stdout as JSON lines."""
+    """Send every log record, warning and uncaught exception of this process to stdout as JSON lines."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(service))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace_back: TracebackType | None) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        logging.getLogger("chassis").critical("the process ends by an error", exc_info=(kind, error, trace_back))

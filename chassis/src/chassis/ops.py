@@ -1,31 +1,58 @@
 """The operator's port of a service or worker: /metrics, /health (the process lives) and /ready (it can do its work)."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from socketserver import TCPServer
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from prometheus_client import REGISTRY
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+_STOP_POLL_S: Final = 0.1
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_port = False
+
+    def __init__(
+        self, family: socket.AddressFamily, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]
+    ) -> None:
+        self.address_family = family
+        super().__init__(address, handler)
+
+    def server_bind(self) -> None:
+        # HTTPServer would ask the name service for this host's name, and wait for it where there is none.
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment] # of AF_INET and AF_INET6
 
 
 class OpsServer:
     """Serves the operator's port from a thread of its own, so that it answers while the event loop is busy.
 
     `ready` gives the state of each thing the process needs; all true means ready.
+
+    Raises:
+        OSError: the address cannot be had.
     """
 
     def __init__(self, address: str, ready: Callable[[], dict[str, bool]]) -> None:
         host, _, port = address.rpartition(":")
 
         class Handler(BaseHTTPRequestHandler):
+            timeout = 10  # seconds that a client may be silent
+
             def do_GET(self) -> None:
-                if self.path == "/metrics":
+                path = urlsplit(self.path).path
+                if path == "/metrics":
                     self._answer(200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))  # type: ignore[no-untyped-call] # it has no annotations
-                elif self.path == "/health":
+                elif path == "/health":
                     self._answer(200, "application/json", b'{"status":"alive"}')
-                elif self.path == "/ready":
+                elif path == "/ready":
                     parts = ready()
                     status = "ready" if all(parts.values()) else "not ready"
                     body = {"status": status} | {name: "ok" if up else "down" for name, up in parts.items()}
@@ -43,10 +70,16 @@ class OpsServer:
             def log_message(self, *_: Any) -> None:
                 """Probes and scrapes are no events."""
 
-        self._server = ThreadingHTTPServer((host.strip("[]"), int(port)), Handler)
-        self._server.daemon_threads = True
+        host = host.strip("[]")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            self._server = _Server(family, (host, int(port)), Handler)
+        except OSError as taken:
+            raise OSError(taken.errno, f"cannot listen on {address}: {taken.strerror}") from taken
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, name="ops", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_STOP_POLL_S,), name="ops", daemon=True
+        )
 
     def start(self) -> None:
         """Begin to answer."""

@@ -5,9 +5,10 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -37,14 +38,33 @@ def _long_enough(value: SecretStr) -> SecretStr:
     return value
 
 
+def _postgresql(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname or not parts.path.strip("/"):
+        raise ValueError("must be postgresql://user:password@host:port/database")
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 """`host:port`; an IPv6 host stands in brackets."""
 
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 """A secret of at least 32 characters, never shown in logs or errors."""
 
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgresql)]
+"""`postgresql://user:password@host:port/database`, never shown in logs or errors."""
+
+Positive = Annotated[int, Field(ge=1)]
+
 Names = Annotated[tuple[str, ...], NoDecode]
 """A list written with commas."""
+
+
+class _Unreadable:
+    """Stands for the value of a setting whose file could not be read; no field's type takes it."""
+
+    def __init__(self, path: str, why: str) -> None:
+        self.message = f"the file {path} cannot be read: {why}"
 
 
 class _Files(PydanticBaseSettingsSource):
@@ -53,7 +73,12 @@ class _Files(PydanticBaseSettingsSource):
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         del field
         path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        return (Path(path).read_text(encoding="utf-8").strip() if path else None), field_name, False
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            return _Unreadable(path, getattr(error, "strerror", None) or "it is not UTF-8"), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         values = {}
@@ -71,9 +96,17 @@ class _Settings(BaseSettings):
         extra="ignore",
         hide_input_in_errors=True,
         validate_default=True,
+        env_ignore_empty=True,
     )
 
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _readable(cls, value: object) -> object:
+        if isinstance(value, _Unreadable):
+            raise ValueError(value.message)  # noqa: TRY004 - pydantic takes it for a fault of the value
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -102,6 +135,15 @@ class ProcessSettings(_Settings):
     def _encrypted_in_production(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is None and in_production(info):
             raise ValueError("must be set in production: service channels are mutually authenticated TLS")
+        return value
+
+    @field_validator("tls_key")
+    @classmethod
+    def _whole(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        # Two of three would be plaintext where someone meant TLS.
+        others = [info.data.get("tls_ca"), info.data.get("tls_certificate")]
+        if len({file is None for file in (value, *others)}) > 1:
+            raise ValueError("TLS_CA, TLS_CERTIFICATE and TLS_KEY must be given together, or none of them")
         return value
 
     @property
@@ -133,13 +175,13 @@ class ServiceSettings(ProcessSettings):
     """What every service is told beyond that."""
 
     ops_listen: Address
-    database_url: SecretStr
-    database_pool_size: int = 10
-    database_statement_timeout_ms: int = 5_000
-    database_lock_timeout_ms: int = 2_000
+    database_url: DatabaseUrl
+    database_pool_size: Positive = 10
+    database_statement_timeout_ms: Positive = 5_000
+    database_lock_timeout_ms: Positive = 2_000
     trusted_callers: Names = ("gateway",)
     cursor_secret: Secret
-    idempotency_ttl_hours: int = 24
+    idempotency_ttl_hours: Positive = 24
 
     @field_validator("trusted_callers", mode="before")
     @classmethod
@@ -150,7 +192,7 @@ class ServiceSettings(ProcessSettings):
 class MigrationSettings(_Settings):
     """What `migrate` is told: the login of the role that owns the schema."""
 
-    migration_database_url: SecretStr
+    migration_database_url: DatabaseUrl
 
 
 def split(value: object) -> object:
@@ -173,9 +215,7 @@ def load(cls: type[S], overrides: Mapping[str, Any] | None = None) -> S:
     try:
         return cls(**(overrides or {}))
     except ValidationError as refused:
-        _refuse([(PREFIX + str(e["loc"][0]).upper(), e["msg"]) for e in refused.errors() if e["loc"]])
-    except OSError as unreadable:
-        _refuse([(str(unreadable.filename), str(unreadable.strerror))])
+        _refuse([(PREFIX + str(e["loc"][0]).upper(), e["msg"]) for e in refused.errors()])
 
 
 def _refuse(faults: list[tuple[str, str]]) -> NoReturn:

@@ -1,6 +1,7 @@
 """Runs a service's migrations, one process at a time, with a lock timeout so that traffic is never blocked for long."""
 
 import logging
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ ENVIRONMENT: Final = Path(__file__).parent / "environment"
 LOCK_TIMEOUT: Final = "3s"
 """A statement that cannot have its table lock within this fails, and the migration is run again later, rather than
 that every query queues up behind it."""
+
+_TURN_POLL_S: Final = 0.2
 
 
 def config(versions: Path, metadata: sa.MetaData, connection: sa.Connection | None = None) -> Config:
@@ -37,15 +40,30 @@ def upgrade(url: str, versions: Path, metadata: sa.MetaData, revision: str = "he
     schema = metadata.schema or "public"
     owner = engine(url)
     with owner.connect() as connection:
-        # Session-scoped, since a migration may commit in between (CREATE INDEX CONCURRENTLY).
-        lock = sa.text("SELECT pg_advisory_lock(hashtextextended(:name, 0))")
-        connection.execute(lock, {"name": f"migrate {schema}"})
+        _wait_for_turn(connection, schema)
         connection.execute(sa.text("SELECT set_config('lock_timeout', :timeout, false)"), {"timeout": LOCK_TIMEOUT})
         connection.commit()
         command.upgrade(config(versions, metadata, connection), revision)
         connection.commit()
     owner.dispose()
     log.info("schema %s is at %s", schema, revision)
+
+
+def _wait_for_turn(connection: sa.Connection, schema: str) -> None:
+    """Take the lock of the schema's migrations, for the session, since a migration may commit in between.
+
+    It is asked for again and again, because CREATE INDEX CONCURRENTLY waits for every statement that is running, and so
+    for one that would wait here for the lock.
+    """
+    ask = sa.text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
+    waits = False
+    while not connection.execute(ask, {"name": f"migrate {schema}"}).scalar_one():
+        connection.rollback()
+        if not waits:
+            log.info("another migration of schema %s is running; waiting for its end", schema)
+            waits = True
+        time.sleep(_TURN_POLL_S)
+    connection.commit()
 
 
 def downgrade(url: str, versions: Path, metadata: sa.MetaData, revision: str) -> None:

@@ -1,5 +1,6 @@
 """The calling end: a channel that notices death and revival fast, and calls that carry everything a hop must."""
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from chassis import call as calls
 from chassis import metrics
-from chassis.errors import RemoteError
+from chassis.errors import DETAILS_KEY, RemoteError
 from chassis.identity import Caller
 from chassis.settings import Tls
 from chassis.telemetry import propagator, tracer
@@ -26,6 +27,10 @@ _OPTIONS: Final = (
 )
 
 _MEANINGLESS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL})
+
+_RESTART_S: Final = 2.0
+"""How long a call that may be repeated waits for a service that is not there."""
+_PAUSE_S: Final = 0.05
 
 
 def channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
@@ -68,7 +73,7 @@ async def invoke(
         request_id: of the request that this call serves.
         timeout_s: seconds until the deadline, retries included.
         idempotency: key and fingerprint (hex SHA-256) of a write that must happen once.
-        repeatable: whether the call may be sent once more when the service is not there: a read, or a keyed write.
+        repeatable: whether the call may be sent again when the service is not there: a read, or a keyed write.
 
     Raises:
         RemoteError: what the service, or the way to it, said.
@@ -96,6 +101,9 @@ async def invoke(
             if code in _MEANINGLESS:
                 span.set_status(StatusCode.ERROR, code.name)
             raise RemoteError.from_rpc(failure) from None
+        except asyncio.CancelledError:
+            code = grpc.StatusCode.CANCELLED
+            raise
         finally:
             span.set_attribute("rpc.grpc.status_code", code.value[0])
             metrics.rpc_client_duration.labels(method, code.name).observe(time.perf_counter() - started)
@@ -110,19 +118,21 @@ async def _attempt(
     repeatable: bool,
 ) -> Reply:
     """Send the call; one that may be repeated waits out a restart of the service within its deadline."""
-    for last in (False, True) if repeatable else (True,):
-        sent = rpc(
-            request,
-            metadata=metadata,
-            timeout=max(0.0, deadline - time.perf_counter()),
-            wait_for_ready=False,
-        )
+    give_up = min(deadline, time.perf_counter() + _RESTART_S)
+    repeated = False
+    while True:
+        sent = rpc(request, metadata=metadata, timeout=max(0.0, deadline - time.perf_counter()), wait_for_ready=False)
         try:
             message = await sent
         except grpc.aio.AioRpcError as failure:
-            if last or failure.code() is not grpc.StatusCode.UNAVAILABLE:
+            answered = any(key == DETAILS_KEY for key, _ in failure.trailing_metadata() or ())
+            # A service that is there and says UNAVAILABLE is asked once more: its connection to the database may have
+            # been dead. One that is not there may be restarting.
+            over = repeated if answered else time.perf_counter() + _PAUSE_S >= give_up
+            if failure.code() is not grpc.StatusCode.UNAVAILABLE or not repeatable or over:
                 raise
+            repeated = True
+            await asyncio.sleep(0 if answered else _PAUSE_S)
         else:
             trailers = {k: v for k, v in await sent.trailing_metadata() or () if isinstance(v, str)}
             return Reply(message, trailers)
-    raise AssertionError("the last attempt returns or raises")
