@@ -217,6 +217,11 @@ class RemoteError(Exception):
         return cls(error.code(), reason, error.details() or "", violations, metadata)
 
 
+def is_named(error: grpc.aio.AioRpcError) -> bool:
+    """Whether a service of ours said this itself; otherwise it comes from the way to it."""
+    return bool(_details(error))
+
+
 def _details(error: grpc.aio.AioRpcError) -> Sequence[AnyMessage]:
     trailers: dict[str, str | bytes] = dict(error.trailing_metadata() or ())  # type: ignore[arg-type] # pairs, to its stubs opaque
     packed = trailers.get(DETAILS_KEY)

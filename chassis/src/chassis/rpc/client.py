@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from chassis import call as calls
 from chassis import metrics
-from chassis.errors import DETAILS_KEY, RemoteError
+from chassis.errors import RemoteError, is_named
 from chassis.identity import Caller
 from chassis.settings import Tls
 from chassis.telemetry import propagator, tracer
@@ -125,7 +125,7 @@ async def _attempt(
         try:
             message = await sent
         except grpc.aio.AioRpcError as failure:
-            answered = any(key == DETAILS_KEY for key, _ in failure.trailing_metadata() or ())
+            answered = is_named(failure)
             # A service that is there and says UNAVAILABLE is asked once more: its connection to the database may have
             # been dead. One that is not there may be restarting.
             over = repeated if answered else time.perf_counter() + _PAUSE_S >= give_up
