@@ -6,8 +6,9 @@ import contextlib
 import importlib.metadata
 import logging
 import signal
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -22,7 +23,11 @@ from chassis import logs, telemetry
 from chassis.access import ANYONE, rules_of
 from chassis.database import Database
 from chassis.health import DATABASE, Health
+from chassis.house import House
 from chassis.idempotency import Idempotency
+from chassis.jobs.declaration import Jobs
+from chassis.jobs.outbox import Outbox
+from chassis.jobs.tables import JobTables
 from chassis.migrations import runner
 from chassis.ops import OpsServer
 from chassis.paging import Cursors
@@ -46,16 +51,6 @@ _OPTIONS: Final = (
 
 
 @dataclass(frozen=True)
-class House(Generic[S]):
-    """What the chassis gives to a servicer."""
-
-    settings: S
-    database: Database
-    idempotency: Idempotency
-    cursors: Cursors
-
-
-@dataclass(frozen=True)
 class Servicer:
     """An implementation of a proto service, and the generated function that adds it to a server."""
 
@@ -67,17 +62,29 @@ class Servicer:
 class Service(Generic[S]):
     """What a service is made of.
 
-    `idempotency_keys` is its table of recorded replies; `build` makes, in their house, the servicers of the proto
-    services in `descriptors`, in the same order.
+    `idempotency_keys` is its table of recorded replies, `job_tables` are those of its `jobs`; `build` makes, in their
+    house, the servicers of the proto services in `descriptors`, in the same order.
     """
 
     name: str
     settings: type[S]
     tables: sa.MetaData
     idempotency_keys: sa.Table
+    job_tables: JobTables
     migrations: Path
     descriptors: Sequence[ServiceDescriptor]
     build: Callable[[House[S]], Sequence[Servicer]]
+    jobs: Jobs[S] = field(default_factory=Jobs)
+
+    def house(self, settings: S, database: Database) -> House[S]:
+        """Give what its servicers and jobs stand on."""
+        return House(
+            settings=settings,
+            database=database,
+            idempotency=Idempotency(self.idempotency_keys, timedelta(hours=settings.idempotency_ttl_hours)),
+            cursors=Cursors(settings.cursor_secret.get_secret_value()),
+            outbox=Outbox(self.job_tables, database),
+        )
 
     @property
     def version(self) -> str:
@@ -101,15 +108,21 @@ class RunningService(Generic[S]):
         Raises:
             OSError: a port is taken.
         """
-        service, settings = self._service, self._settings
         await self.database.open()
-        house = House(
-            settings=settings,
-            database=self.database,
-            idempotency=Idempotency(service.idempotency_keys, timedelta(hours=settings.idempotency_ttl_hours)),
-            cursors=Cursors(settings.cursor_secret.get_secret_value()),
-        )
-        servicers = service.build(house)
+        try:
+            await self._open_ports()
+        except BaseException:
+            await self.database.close()
+            raise
+        await self._server.start()
+        self._ops.start()
+        self._watch = asyncio.create_task(self.health.watch())
+        log.info("%s serves", self._service.name, extra={"port": self.port, "ops_port": self.ops_port})
+
+    async def _open_ports(self) -> None:
+        service, settings = self._service, self._settings
+        self.house = service.house(settings, self.database)
+        servicers = service.build(self.house)
         rules = {
             name: rule
             for servicer, descriptor in zip(servicers, service.descriptors, strict=True)
@@ -130,10 +143,6 @@ class RunningService(Generic[S]):
         await self.health.look()
         self._ops = OpsServer(settings.ops_listen, lambda: {DATABASE: self.health.ready})
         self.ops_port = self._ops.port
-        await self._server.start()
-        self._ops.start()
-        self._watch = asyncio.create_task(self.health.watch())
-        log.info("%s serves", service.name, extra={"port": self.port, "ops_port": self.ops_port})
 
     def _bind(self, address: str) -> int:
         tls = self._settings.tls
@@ -142,8 +151,8 @@ class RunningService(Generic[S]):
                 return int(self._server.add_insecure_port(address))
             credentials = grpc.ssl_server_credentials([tls.chain], tls.ca, require_client_auth=True)
             return int(self._server.add_secure_port(address, credentials))
-        except RuntimeError as taken:
-            raise OSError(f"{self._service.name} cannot listen on {address}: {taken}") from taken
+        except RuntimeError as taken:  # gRPC has written why to stderr
+            raise OSError(f"cannot listen on {address}: is something else there?") from taken
 
     async def stop(self, grace_s: float = DRAIN_S) -> None:
         """Say that this process goes, let running calls end within `grace_s`, close everything."""
@@ -153,6 +162,7 @@ class RunningService(Generic[S]):
         with contextlib.suppress(asyncio.CancelledError):
             await self._watch
         self._ops.stop()
+        await self.house.outbox.close()
         await self.database.close()
         telemetry.flush()
 
@@ -168,7 +178,11 @@ async def _serve(service: Service[S], settings: S) -> None:
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     running = RunningService(service, settings)
-    await running.start()
+    try:
+        await running.start()
+    except OSError as taken:
+        log.critical("%s cannot start: %s", service.name, taken)
+        sys.exit(1)
     await stop.wait()
     log.info("%s drains", service.name)
     await running.stop()

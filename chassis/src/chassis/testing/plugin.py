@@ -12,8 +12,10 @@ and get `running`, that service in a fresh database of its own, and `call`, whic
         made = await call(ines, "CreateProject", pb.CreateProjectRequest(name="Apollo"))
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -21,15 +23,19 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 import pytest_asyncio
+import sqlalchemy as sa
 
+from chassis.database import Database
 from chassis.embedded.certificates import Authority, Identity
 from chassis.embedded.postgresql import FORGETFUL, PostgreSQL, create_database, create_service, url_of
 from chassis.embedded.redis import Redis
+from chassis.house import House
 from chassis.identity import Caller
 from chassis.migrations import runner
 from chassis.service import RunningService, Service
 from chassis.settings import Environment, Tls
 from chassis.testing.client import Client
+from chassis.testing.jobs import JobRunner
 from chassis.testing.otlp import OtlpReceiver
 
 PASSWORD = "only-for-tests-0123456789abcdef-0123456789"  # noqa: S105 - of databases that live as long as a test
@@ -63,13 +69,18 @@ def otlp() -> Iterator[OtlpReceiver]:
 
 
 @pytest.fixture(scope="session")
-def template(postgresql: PostgreSQL, service: Service[Any]) -> str:
-    """The name of a database with the service's roles and its migrated schema, to be copied."""
-    name = f"{service.name}_template"
-    url = create_database(postgresql.admin_url, name)
-    create_service(url, service.name, PASSWORD, PASSWORD)
-    runner.upgrade(url_of(url, user=f"{service.name}_owner", password=PASSWORD), service.migrations, service.tables)
-    return name
+def template(postgresql: PostgreSQL) -> Callable[[Service[Any]], str]:
+    """Gives the name of a database with a service's roles and its migrated schema, to be copied."""
+
+    @cache
+    def made(name: str, versions: Path, tables: sa.MetaData) -> str:
+        database = f"{name}_template"
+        url = create_database(postgresql.admin_url, database)
+        create_service(url, name, PASSWORD, PASSWORD)
+        runner.upgrade(url_of(url, user=f"{name}_owner", password=PASSWORD), versions, tables)
+        return database
+
+    return lambda service: made(service.name, service.migrations, service.tables)
 
 
 @dataclass(frozen=True)
@@ -96,11 +107,13 @@ def logins(admin_url: str, database: str, service: str) -> Logins:
 
 
 @pytest.fixture
-def database(postgresql: PostgreSQL, template: str, service: Service[Any]) -> Iterator[Logins]:
+def database(
+    postgresql: PostgreSQL, template: Callable[[Service[Any]], str], service: Service[Any]
+) -> Iterator[Logins]:
     """A fresh database with the service's migrated schema, for one test."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(postgresql.admin_url, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template(service)}".encode())
         yield logins(postgresql.admin_url, name, service.name)
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
@@ -120,6 +133,23 @@ def settings(service: Service[Any], database: Logins, authority: Authority) -> A
         database_pool_size=5,
         cursor_secret=PASSWORD,
     )
+
+
+@pytest_asyncio.fixture
+async def house(service: Service[Any], settings: Any) -> AsyncIterator[House[Any]]:
+    """What the service's code stands on, for tests of its store and its jobs."""
+    database = Database.of(settings, service.name)
+    await database.open()
+    made = service.house(settings, database)
+    yield made
+    await made.outbox.close()
+    await database.close()
+
+
+@pytest.fixture
+def run_jobs(service: Service[Any], house: House[Any]) -> JobRunner:
+    """Runs what is due of the jobs of the service under test when awaited as `run_jobs()`."""
+    return JobRunner(service, house)
 
 
 @pytest_asyncio.fixture

@@ -1,12 +1,14 @@
-"""`python -m projects serve | migrate | sql`."""
+"""`python -m projects serve | worker | jobs | migrate | sql`."""
 
 from pathlib import Path
 
-from chassis.service import House, Service, Servicer, main
+from chassis.house import House
+from chassis.service import Service, Servicer, main
 from neoforge.projects.v1 import projects_pb2, projects_pb2_grpc
+from projects.jobs import jobs
 from projects.servicer import ProjectsServicer
 from projects.settings import Settings
-from projects.tables import idempotency_keys, metadata
+from projects.tables import idempotency_keys, job_tables, metadata
 
 
 def build(house: House[Settings]) -> list[Servicer]:
@@ -23,9 +25,11 @@ SERVICE = Service(
     settings=Settings,
     tables=metadata,
     idempotency_keys=idempotency_keys,
+    job_tables=job_tables,
     migrations=Path(__file__).parent / "migrations",
     descriptors=[projects_pb2.DESCRIPTOR.services_by_name["ProjectsService"]],
     build=build,
+    jobs=jobs,
 )
 
 if __name__ == "__main__":

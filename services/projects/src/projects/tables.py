@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 
 from chassis import idempotency, search
+from chassis.jobs import tables
 
 metadata = sa.MetaData(schema="projects")
 
@@ -59,3 +60,4 @@ members = sa.Table(
 )
 
 idempotency_keys = idempotency.table(metadata)
+job_tables = tables.job_tables(metadata)
