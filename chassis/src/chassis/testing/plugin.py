@@ -12,7 +12,7 @@ and get `running`, that service in a fresh database of its own, and `call`, whic
         made = await call(ines, "CreateProject", pb.CreateProjectRequest(name="Apollo"))
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -119,7 +119,13 @@ def database(
 
 
 @pytest.fixture
-def settings(service: Service[Any], database: Logins, authority: Authority) -> Any:
+def own_settings() -> Mapping[str, Any]:
+    """What the service under test is told beyond what every service is; its tests say so in their conftest."""
+    return {}
+
+
+@pytest.fixture
+def settings(service: Service[Any], database: Logins, authority: Authority, own_settings: Mapping[str, Any]) -> Any:
     """The settings of the service under test; a test changes them by `settings.model_copy(update=...)`."""
     identity = authority.issue(service.name)
     return service.settings(
@@ -132,6 +138,7 @@ def settings(service: Service[Any], database: Logins, authority: Authority) -> A
         database_url=database.service,
         database_pool_size=5,
         cursor_secret=PASSWORD,
+        **own_settings,
     )
 
 
