@@ -103,7 +103,10 @@ def main() -> None:
     if os.getppid() != options.parent:
         sys.exit(1)  # the parent died before the kernel was asked to tell
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    os.execv(options.program[0], options.program)  # noqa: S606 - to become the program is the purpose of this file
+    try:
+        os.execv(options.program[0], options.program)  # noqa: S606 - to become the program is the purpose of this file
+    except OSError as error:
+        sys.exit(f"{options.program[0]} cannot be started: {error.strerror}")
 
 
 if __name__ == "__main__":

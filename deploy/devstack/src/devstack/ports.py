@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,11 +82,7 @@ def holder(port: int) -> str:
     """Who listens on `port`: process and command where this user may see them, else the user."""
     sockets = _listeners(port)
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            links = {str(link.readlink()) for link in (folder / "fd").iterdir()}
-        except OSError:
-            continue
-        if links & sockets.keys():
+        if not sockets.keys().isdisjoint(_open_files(folder)):
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
             return f"process {folder.name} ({command[:160]})"
     if sockets:
@@ -93,6 +90,16 @@ def holder(port: int) -> str:
     if port < 1024:  # noqa: PLR2004 - the privileged ports (ip(7))
         return "the system: ports below 1024 are for root"
     return "a process that this user cannot see"
+
+
+def _open_files(process: Path) -> set[str]:
+    """What the descriptors of a process stand for; nothing if it is another user's, or has ended."""
+    found = set()
+    with suppress(OSError):
+        for link in (process / "fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                found.add(str(link.readlink()))
+    return found
 
 
 def _listeners(port: int) -> dict[str, str]:

@@ -58,7 +58,7 @@ class _Up:
         work = asyncio.ensure_future(self._work())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._on_signal, work)
+            loop.add_signal_handler(number, self._on_signal, number, work)
         try:
             await work
         except asyncio.CancelledError:
@@ -72,11 +72,11 @@ class _Up:
             self._terminal.say("Stopped; the data stay in " + str(self._stack.folders.data))
         return 0
 
-    def _on_signal(self, work: asyncio.Future[None]) -> None:
+    def _on_signal(self, number: signal.Signals, work: asyncio.Future[None]) -> None:
         self._stops += 1
         if self._stops == 1:
             work.cancel()
-        else:
+        elif number != signal.SIGHUP:  # a closed terminal may say so twice: the kernel and then the shell
             self._terminal.say("Ending everything at once.")
             self._supervisor.kill()
 
