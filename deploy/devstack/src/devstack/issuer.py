@@ -112,10 +112,14 @@ def issue(folders: Folders, ports: Ports, name: str) -> str:
 
 def serve(folders: Folders, ports: Ports) -> None:
     """Answer until SIGTERM."""
-    handler = type("Handler", (_Handler,), {"signer": _signer(folders, ports)})
-    with ThreadingHTTPServer((HOST, ports.issuer), handler) as server:
-        signal.signal(signal.SIGTERM, lambda *_: Thread(target=server.shutdown).start())
-        server.serve_forever()
+    with server(_signer(folders, ports), ports.issuer) as running:
+        signal.signal(signal.SIGTERM, lambda *_: Thread(target=running.shutdown).start())
+        running.serve_forever()
+
+
+def server(signer: Signer, port: int) -> ThreadingHTTPServer:
+    """The issuer's server, bound to `port` of loopback and not yet serving."""
+    return ThreadingHTTPServer((HOST, port), type("Handler", (_Handler,), {"signer": signer}))
 
 
 def _signer(folders: Folders, ports: Ports) -> Signer:
