@@ -1,0 +1,50 @@
+"""When an attempt that failed is made again: exponential steps with jitter, and what the receiver asks for; pure."""
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+DELAYS_S: Final = (5.0, 30.0, 120.0, 600.0, 3_600.0, 10_800.0, 21_600.0, 43_200.0)
+"""Seconds after each failed attempt: nine attempts in about 22 hours."""
+
+LONGEST_WISH: Final = timedelta(hours=12)
+"""A receiver's Retry-After counts up to here."""
+
+_SPREAD: Final = 0.2
+"""Steps vary by so much either way, so that a receiver that comes back is not met by everything at once."""
+
+
+def next_attempt(
+    failed: int,
+    now: datetime,
+    retry_after: str = "",
+    *,
+    delays_s: Sequence[float] = DELAYS_S,
+    chance: Callable[[], float] = random.random,
+) -> datetime | None:
+    """Give the time of the next attempt, or None when there is none.
+
+    Args:
+        failed: how many attempts have failed, at least 1.
+        now: when the last one ended.
+        retry_after: the Retry-After field of the answer (RFC 9110, section 10.2.3); never makes it sooner.
+        delays_s: seconds after each failed attempt.
+        chance: gives numbers from 0 to 1.
+    """
+    if failed > len(delays_s):
+        return None
+    step = timedelta(seconds=delays_s[failed - 1] * (1 - _SPREAD + 2 * _SPREAD * chance()))
+    return now + max(step, min(_wish(retry_after, now), LONGEST_WISH))
+
+
+def _wish(retry_after: str, now: datetime) -> timedelta:
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return timedelta(seconds=min(int(text[:10]), LONGEST_WISH.total_seconds()))
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return timedelta(0)
+    return max(timedelta(0), (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now)

@@ -1,0 +1,82 @@
+"""What a service declares to have webhooks: its tables and its events; everything else follows from its house."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from chassis.house import House
+from chassis.jobs.declaration import Jobs
+from chassis.jobs.work import Work
+from chassis.webhooks.delivery import DELIVER, Deliveries
+from chassis.webhooks.endpoint_store import EndpointStore
+from chassis.webhooks.management import Webhooks
+from chassis.webhooks.message_store import MessageStore
+from chassis.webhooks.model import Rules
+from chassis.webhooks.outbound import OutboundClient
+from chassis.webhooks.sealing import Seal
+from chassis.webhooks.settings import WebhookSettings
+from chassis.webhooks.tables import Tables
+from chassis.webhooks.verdict import Patience
+
+_PURGED_AT_ONCE: Final = 1_000
+_MOST_PURGES: Final = 200
+"""Rounds of one run; what is left then goes in the next one."""
+
+
+class ServiceWebhooks:
+    """The webhooks of a service, declared once beside its tables.
+
+    `jobs` are included among the service's; `of` gives its servicers what they manage endpoints and announce events by.
+    """
+
+    def __init__(self, tables: Tables, event_types: tuple[str, ...]) -> None:
+        self.event_types = event_types
+        self._endpoints = EndpointStore(tables)
+        self._messages = MessageStore(tables)
+        self.jobs = Jobs[WebhookSettings]()
+        # An attempt may take 60 s by setting; what fails here is ours (the database), not the receiver.
+        self.jobs.job(DELIVER, timeout_s=90, slow=True)(self._deliver)
+        self.jobs.periodic("webhook.purge", every=timedelta(hours=1), timeout_s=600, slow=True)(self._purge)
+
+    def of(self, house: House[WebhookSettings]) -> Webhooks:
+        """Give the webhooks as this process works with them."""
+        settings = house.settings
+        return Webhooks(
+            endpoints=self._endpoints,
+            messages=self._messages,
+            seal=Seal(settings.webhook_keys),
+            outbox=house.outbox,
+            cursors=house.cursors,
+            rules=Rules(self.event_types, settings.webhook_https_only, settings.webhook_allowed_networks),
+        )
+
+    def deliveries(self, house: House[WebhookSettings], **replaced: Any) -> Deliveries:
+        """Give what makes the attempts; a test replaces parts."""
+        settings = house.settings
+        parts: dict[str, Any] = {
+            "database": house.database,
+            "outbox": house.outbox,
+            "endpoints": self._endpoints,
+            "messages": self._messages,
+            "seal": Seal(settings.webhook_keys),
+            "client": OutboundClient(allowed=settings.webhook_allowed_networks, timeout_s=settings.webhook_timeout_s),
+            "patience": Patience(
+                settings.webhook_retry_delays_s,
+                settings.webhook_disable_after_failures,
+                timedelta(hours=settings.webhook_disable_after_hours),
+            ),
+            "send_traceparent": settings.webhook_send_traceparent,
+        }
+        return Deliveries(**parts | replaced)
+
+    async def _deliver(self, work: Work[WebhookSettings]) -> None:
+        message_id, turn = UUID(work.payload["message_id"]), int(work.payload["turn"])
+        await self.deliveries(work.house).attempt(message_id, turn, work.finish)
+
+    async def _purge(self, work: Work[WebhookSettings]) -> None:
+        now = datetime.now(UTC)
+        before = now - timedelta(days=work.house.settings.webhook_retention_days)
+        for _ in range(_MOST_PURGES):
+            async with work.house.database.transaction() as tx:
+                if not await self._messages.purge(tx, before=before, now=now, limit=_PURGED_AT_ONCE):
+                    return

@@ -1,0 +1,48 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chassis.webhooks.retry import DELAYS_S, LONGEST_WISH, next_attempt
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def test_nine_attempts_are_made_over_about_a_day() -> None:
+    now, waits = NOW, []
+    for failed in range(1, 20):
+        due = next_attempt(failed, now, chance=lambda: 0.5)
+        if due is None:
+            break
+        waits.append((due - now).total_seconds())
+        now = due
+    assert waits == list(DELAYS_S)
+    assert timedelta(hours=20) < now - NOW < timedelta(hours=26)
+
+
+def test_steps_are_spread_by_a_fifth_either_way() -> None:
+    soonest, latest = (next_attempt(3, NOW, chance=lambda c=c: c) for c in (0.0, 1.0))
+    assert (soonest, latest) == (NOW + timedelta(seconds=96), NOW + timedelta(seconds=144))
+
+
+@pytest.mark.parametrize(
+    ("wish", "seconds"),
+    [
+        ("120", 120),
+        (" 120 ", 120),
+        ("Sun, 01 Mar 2026 12:05:00 GMT", 300),
+        ("1", 5),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", 5),
+        ("-5", 5),
+        ("soon", 5),
+        ("", 5),
+        ("1.5", 5),
+        ("٣٠", 5),
+    ],
+)
+def test_retry_after_is_honoured_when_it_is_later_than_the_step(wish: str, seconds: float) -> None:
+    assert next_attempt(1, NOW, wish, chance=lambda: 0.5) == NOW + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("wish", ["99999999999999999999", "9" * 5000, "Fri, 01 Jan 9999 00:00:00 GMT"])
+def test_retry_after_is_capped(wish: str) -> None:
+    assert next_attempt(1, NOW, wish) == NOW + LONGEST_WISH
