@@ -20,7 +20,7 @@ def test_nine_attempts_are_made_over_about_a_day() -> None:
 
 
 def test_steps_are_spread_by_a_fifth_either_way() -> None:
-    soonest, latest = (next_attempt(3, NOW, chance=lambda c=c: c) for c in (0.0, 1.0))
+    soonest, latest = next_attempt(3, NOW, chance=lambda: 0.0), next_attempt(3, NOW, chance=lambda: 1.0)
     assert (soonest, latest) == (NOW + timedelta(seconds=96), NOW + timedelta(seconds=144))
 
 
