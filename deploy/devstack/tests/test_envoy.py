@@ -1,0 +1,221 @@
+import http.client
+import json
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chassis.embedded.process import Command, Process, free_port
+from devstack import envoy
+from devstack.errors import StackError
+from devstack.loopback import request
+from devstack.ports import Ports
+
+
+class Upstream(BaseHTTPRequestHandler):
+    """Stands where the gateway stands, and answers with what it was asked."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        time.sleep(float(self.headers.get("x-test-delay", "0")))
+        body = json.dumps({"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def base() -> int:
+    return free_base()
+
+
+def free_base() -> int:
+    """A base port of which the three that this test takes are free."""
+    while True:
+        base = free_port()
+        if base < 65_000 and all(port_is_free(base + offset) for offset in (1, 9)):
+            return base
+
+
+def port_is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.fixture(scope="module")
+def edge(base: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A real Envoy before nothing at all; see `upstream`."""
+    folder = tmp_path_factory.mktemp("envoy")
+    (folder / "envoy.yaml").write_text(envoy.configuration(Ports(base), {}))
+    program = [str(envoy.program()), "-c", str(folder / "envoy.yaml"), "--concurrency", "1", "--disable-hot-restart"]
+    admin = f"http://127.0.0.1:{base + 9}/ready"
+    command = Command([*program, "--file-flush-interval-msec", "10", "--log-level", "warn"], {"PATH": os.defpath})
+    running = Process.started("Envoy", command, folder / "envoy.log", lambda: request("GET", admin)[0] == 200, 30)
+    yield base
+    running.stop()
+
+
+@pytest.fixture
+def upstream(edge: int) -> Iterator[None]:
+    with ThreadingHTTPServer(("127.0.0.1", edge + 1), Upstream) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def ask(
+    edge: int, path: str = "/", method: str = "GET", **headers: str
+) -> tuple[http.client.HTTPResponse, dict[str, Any]]:
+    connection = http.client.HTTPConnection("127.0.0.1", edge, timeout=10)
+    try:
+        connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        return answer, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+def raw(edge: int, sent: bytes) -> tuple[str, dict[str, Any]]:
+    """The head and the JSON of the answer to bytes that are no proper request."""
+    with socket.create_connection(("127.0.0.1", edge), timeout=10) as connection:
+        connection.sendall(sent)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        body = json.loads(answer.read())
+        return f"http/1.1 {answer.status} x\n{answer.headers}".lower(), body
+
+
+def assert_problem(head: str, body: dict[str, Any], status: int) -> None:
+    assert f" {status} " in head.splitlines()[0]
+    assert "content-type: application/problem+json" in head
+    assert "x-content-type-options: nosniff" in head
+    assert f"x-request-id: {body['request_id']}" in head
+    assert f"x-trace-id: {body['trace_id']}" in head
+    assert re.fullmatch("[0-9a-f]{32}", str(body["trace_id"]))
+    assert (body["status"], bool(body["title"]), bool(body["detail"])) == (status, True, True)
+
+
+@pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:4317", "https://collector.example:443", "collector:4317"])
+def test_envoy_accepts_its_configuration_with_and_without_a_collector(tmp_path: Path, endpoint: str) -> None:
+    file = tmp_path / "envoy.yaml"
+    file.write_text(envoy.configuration(Ports(9000), {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}))
+    command = [envoy.program(), "--mode", "validate", "--config-path", file, "--log-level", "error"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("endpoint", ["ftp://collector", "http://"])
+def test_a_collector_that_is_no_address_is_named(endpoint: str) -> None:
+    with pytest.raises(StackError, match="OTEL_EXPORTER_OTLP_ENDPOINT is no address"):
+        envoy.configuration(Ports(9000), {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
+
+
+def test_without_a_gateway_the_answer_is_a_503_problem_that_says_when_to_return(edge: int) -> None:
+    answer, body = ask(edge)
+    assert_problem(f"http/1.1 {answer.status} x\n{answer.headers}".lower(), body, 503)
+    assert answer.headers["retry-after"] == "1"
+
+
+def test_a_gateway_that_comes_back_within_the_retries_costs_no_error(edge: int) -> None:
+    results: list[int] = []
+    asking = threading.Thread(target=lambda: results.append(ask(edge)[0].status))
+    before = retries(edge)
+    asking.start()
+    while retries(edge) == before:  # the first attempt has found nothing
+        assert asking.is_alive()
+    with ThreadingHTTPServer(("127.0.0.1", edge + 1), Upstream) as server:
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        asking.join()
+        server.shutdown()
+        serving.join()
+    assert results == [200]
+
+
+def retries(edge: int) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", edge + 9, timeout=10)
+    try:
+        connection.request("GET", "/stats?filter=cluster.gateway.upstream_rq_retry$")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GARBAGE\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 40_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: a\r\n" * 150 + b"\r\n", 431),
+    ],
+)
+def test_what_is_no_proper_request_is_refused_with_a_problem(edge: int, sent: bytes, status: int) -> None:
+    assert_problem(*raw(edge, sent), status)
+
+
+def test_a_request_keeps_its_id_and_gets_one_if_it_has_none(edge: int, upstream: None) -> None:
+    answer, body = ask(edge, X_Request_Id="mine")
+    assert answer.headers["x-request-id"] == "mine"
+    assert body["headers"]["x-request-id"] == "mine"
+    answer, body = ask(edge)
+    assert re.fullmatch("[0-9a-f-]{36}", answer.headers["x-request-id"])
+    assert body["headers"]["x-request-id"] == answer.headers["x-request-id"]
+
+
+def test_a_trace_begins_here_or_goes_on(edge: int, upstream: None) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    answer, body = ask(edge, Traceparent=f"00-{trace}-b7ad6b7169203331-01")
+    assert answer.headers["x-trace-id"] == trace
+    assert body["headers"]["traceparent"].startswith(f"00-{trace}-")
+    answer, body = ask(edge, X_Request_Id="no uuid")
+    assert body["headers"]["traceparent"].startswith(f"00-{answer.headers['x-trace-id']}-")
+    assert body["headers"]["traceparent"].endswith("-01")
+
+
+def test_the_callers_address_is_appended_to_what_it_claims(edge: int, upstream: None) -> None:
+    _, body = ask(edge, X_Forwarded_For="203.0.113.9")
+    claimed, _, added = body["headers"]["x-forwarded-for"].partition(",")
+    assert claimed == "203.0.113.9"
+    assert added
+
+
+def test_nobody_outside_steers_timeouts_and_retries(edge: int, upstream: None) -> None:
+    answer, body = ask(edge, X_Envoy_Upstream_Rq_Timeout_Ms="1", X_Test_Delay="0.05")
+    assert answer.status == 200
+    assert "x-envoy-upstream-rq-timeout-ms" not in body["headers"]
+    assert not [name for name in answer.headers if name.startswith("x-envoy")]
+
+
+@pytest.mark.parametrize(
+    ("sent", "arrives"),
+    [("/a/../b", "/b"), ("/a//b", "/a//b"), ("/a%2fb", "/a%2fb"), ("/a?q=../x", "/a?q=../x")],
+)
+def test_paths_are_resolved_but_never_merged_or_unescaped(edge: int, upstream: None, sent: str, arrives: str) -> None:
+    assert ask(edge, sent)[1]["path"] == arrives
+
+
+def test_two_envoys_cannot_share_a_port(edge: int, tmp_path: Path) -> None:
+    file = tmp_path / "envoy.yaml"
+    file.write_text(envoy.configuration(Ports(edge), {}).replace(f"port_value: {edge + 9}", "port_value: 0"))
+    command = [envoy.program(), "-c", file, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode != 0
+    assert "Address already in use" in done.stderr
