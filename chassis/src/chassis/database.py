@@ -116,7 +116,6 @@ class Database:
         statement_timeout_ms: int = 5_000,
         lock_timeout_ms: int = 2_000,
         application_name: str = "neoforge",
-        reconnect_timeout_s: float = _RECONNECT_TIMEOUT_S,
     ) -> None:
         self._answers = True
         self._check: asyncio.Task[None] | None = None
@@ -125,7 +124,7 @@ class Database:
             open=False,
             min_size=min(2, pool_size),
             max_size=pool_size,
-            reconnect_timeout=reconnect_timeout_s,
+            reconnect_timeout=_RECONNECT_TIMEOUT_S,
             kwargs={
                 "autocommit": True,
                 "row_factory": namedtuple_row,
@@ -133,7 +132,9 @@ class Database:
                 "application_name": application_name,
                 "connect_timeout": _CONNECT_TIMEOUT_S,
                 "options": f"-c statement_timeout={statement_timeout_ms} -c lock_timeout={lock_timeout_ms}"
-                " -c idle_in_transaction_session_timeout=60000",
+                " -c idle_in_transaction_session_timeout=60000"
+                # A backend whose caller was killed must not go on to hold locks.
+                " -c client_connection_check_interval=1000",
                 "keepalives_idle": 10,
                 "keepalives_interval": 5,
                 "keepalives_count": 3,

@@ -35,11 +35,12 @@ class Client:
         payload: bytes | None = None,
         timeout_s: float = 20.0,
         request_id: str = "test-request",
+        repeatable: bool = False,
     ) -> Reply:
         """Call a method and give message and trailers; `payload`, else the request, is fingerprinted."""
         descriptor = self._methods[method]
         rpc = self.channel.unary_unary(
-            f"/{descriptor.containing_service.full_name}/{method}",
+            self.path(method),
             request_serializer=type(request).SerializeToString,
             response_deserializer=GetMessageClass(descriptor.output_type).FromString,
         )
@@ -51,7 +52,12 @@ class Client:
             request_id=request_id,
             timeout_s=timeout_s,
             idempotency=(key, hashlib.sha256(body).hexdigest()) if key else None,
+            repeatable=repeatable,
         )
+
+    def path(self, method: str) -> str:
+        """Give the full name of a method: `/package.Service/Method`."""
+        return f"/{self._methods[method].containing_service.full_name}/{method}"
 
     async def __aenter__(self) -> Self:
         return self

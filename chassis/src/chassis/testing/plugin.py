@@ -71,6 +71,11 @@ def otlp() -> Iterator[OtlpReceiver]:
 @pytest.fixture(scope="session")
 def template(postgresql: PostgreSQL) -> Callable[[Service[Any]], str]:
     """Gives the name of a database with a service's roles and its migrated schema, to be copied."""
+    return templates(postgresql)
+
+
+def templates(postgresql: PostgreSQL) -> Callable[[Service[Any]], str]:
+    """Give what `template` is, of another server."""
 
     @cache
     def made(name: str, versions: Path, tables: sa.MetaData) -> str:
@@ -114,7 +119,8 @@ def database(
     name = f"test_{uuid4().hex}"
     with psycopg.connect(postgresql.admin_url, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE {template(service)}".encode())
-        yield logins(postgresql.admin_url, name, service.name)
+    yield logins(postgresql.admin_url, name, service.name)
+    with psycopg.connect(postgresql.admin_url, autocommit=True) as admin:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
