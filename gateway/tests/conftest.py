@@ -1,4 +1,4 @@
-"""The gateway on a real port before a real Redis, once for all tests; each begins with an empty store and full quotas."""
+"""The gateway on a real port before a real Redis, once for all tests; each begins with empty store and full quotas."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,7 +7,10 @@ from uuid import UUID
 import httpx
 import pytest
 import redis as redis_client
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 
+from chassis import telemetry
 from chassis.embedded.redis import Redis
 from gateway.testing.edge import Edge
 from gateway.testing.issuer import StandInIssuer
@@ -37,7 +40,13 @@ def issuer() -> Iterator[StandInIssuer]:
 
 
 @pytest.fixture(scope="session")
-def shared_edge(redis_server: Redis, issuer: StandInIssuer) -> Iterator[Edge]:
+def traced() -> None:
+    if not isinstance(trace.get_tracer_provider(), TracerProvider):
+        telemetry.setup("gateway", "test")
+
+
+@pytest.fixture(scope="session")
+def shared_edge(redis_server: Redis, issuer: StandInIssuer, traced: None) -> Iterator[Edge]:
     edge = Edge(
         redis_server.url,
         issuer,

@@ -27,7 +27,9 @@ async def read_json(scope: Scope, receive: Receive, media_types: Collection[str]
     headers = dict(scope["headers"])
     _check_media_type(headers.get(b"content-type", b"").decode("latin-1"), media_types)
     if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-        raise Problem("UNSUPPORTED_MEDIA_TYPE", "The body must not be compressed.")
+        raise Problem(
+            "UNSUPPORTED_MEDIA_TYPE", "The body must not be compressed.", headers=[(b"accept-encoding", b"identity")]
+        )
     return _parse(await _read(headers, receive, limit))
 
 

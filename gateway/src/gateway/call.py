@@ -29,6 +29,7 @@ class Call(Request):
         self.parts: Parts = scope["app"].state.parts
         self.caller: Caller = NOBODY
         self.preconditions: Preconditions = NONE
+        self.gzip_accepted = False
         self.keyed: tuple[str, str] | None = None
         """Idempotency key and fingerprint of this request."""
         self._kind = declaration.kind

@@ -58,11 +58,12 @@ class Preconditions:
     if_match: Tags | None = None
     if_none_match: Tags | None = None
 
-    @property
-    def known_version(self) -> int:
-        """The version that a read need not send again; 0 when there is none or the tags leave a choice."""
+    def known_version(self, *, gzip_accepted: bool) -> int:
+        """Give the version that a read need not send again; 0 when there is none or the tags leave a choice."""
         if self.if_match is None and self.if_none_match is not None and len(self.if_none_match.tags) == 1:
-            return version_of(self.if_none_match.tags[0].opaque) or 0
+            opaque = self.if_none_match.tags[0].opaque
+            if gzip_accepted or not opaque.endswith(GZIP_SUFFIX):
+                return version_of(opaque) or 0
         return 0
 
     def known_form(self, opaque: str, *, gzip_accepted: bool) -> str | None:

@@ -24,7 +24,7 @@ from gateway.declaration import Declaration, Key, Kind, Tagged
 from gateway.idempotency import fingerprint, idempotency_key
 from gateway.openapi import describe
 from gateway.problems import FieldError, Problem
-from gateway.representation import Answer, Headers, read, written
+from gateway.representation import Answer, Headers, accepts_gzip, read, written
 
 Endpoint = Callable[..., Coroutine[Any, Any, Answer]]
 
@@ -91,17 +91,17 @@ class Operation(APIRoute):
             arguments |= self._read_query(scope["query_string"])
         headers = scope["headers"]
         call.preconditions = preconditions(headers)
+        call.gzip_accepted = accepts_gzip(headers)
         if declaration.kind is not Kind.READ:
             self._check_write(call)
             await self._read_write(call, arguments)
         answer = await self._endpoint(call, **arguments)
-        accept_encoding = b",".join(value for name, value in headers if name == b"accept-encoding")
         if declaration.kind is Kind.READ:
-            status, fields, body = read(answer, call.preconditions, accept_encoding)
+            status, fields, body = read(answer, call.preconditions, gzip=call.gzip_accepted)
             if status is HTTPStatus.NOT_MODIFIED:
                 call.cost_nothing()
         else:
-            status, fields, body = written(answer, accept_encoding)
+            status, fields, body = written(answer, gzip=call.gzip_accepted)
         return status, fields + call.quota_headers(), body
 
     def _check_write(self, call: Call) -> None:

@@ -1,7 +1,7 @@
 """What a route answers, and how it goes out: tag, compression, preconditions of reads, and the headers that belong."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -41,13 +41,12 @@ def tag_of(body: bytes) -> str:
     return blake2b(body, digest_size=16).hexdigest()
 
 
-def read(answer: Answer, preconditions: Preconditions, accept_encoding: bytes) -> tuple[HTTPStatus, Headers, bytes]:
+def read(answer: Answer, preconditions: Preconditions, *, gzip: bool) -> tuple[HTTPStatus, Headers, bytes]:
     """Give status, headers and body of a GET or HEAD.
 
     Raises:
         Problem: VERSION_MISMATCH, when If-Match does not hold.
     """
-    gzip = accepts_gzip(accept_encoding)
     headers: Headers = [(b"cache-control", b"private, no-cache"), (b"vary", b"Authorization, Accept-Encoding")]
     if answer.tag is not None:
         outcome = Outcome.NOT_MODIFIED if answer.unchanged else preconditions.of_read(answer.tag, gzip_accepted=gzip)
@@ -64,7 +63,7 @@ def read(answer: Answer, preconditions: Preconditions, accept_encoding: bytes) -
     return HTTPStatus.OK, headers, _encode(answer, headers, gzip=gzip)
 
 
-def written(answer: Answer, accept_encoding: bytes) -> tuple[HTTPStatus, Headers, bytes]:
+def written(answer: Answer, *, gzip: bool) -> tuple[HTTPStatus, Headers, bytes]:
     """Give status, headers and body of what a write answers; a repeated creation is 200, not 201."""
     headers: Headers = [(b"cache-control", b"no-store"), (b"vary", b"Authorization, Accept-Encoding")]
     status = answer.status
@@ -76,7 +75,7 @@ def written(answer: Answer, accept_encoding: bytes) -> tuple[HTTPStatus, Headers
             status = HTTPStatus.OK
     if status is HTTPStatus.NO_CONTENT:
         return status, headers, b""
-    return status, headers, _encode(answer, headers, gzip=accepts_gzip(accept_encoding))
+    return status, headers, _encode(answer, headers, gzip=gzip)
 
 
 def _encode(answer: Answer, headers: Headers, *, gzip: bool) -> bytes:
@@ -102,9 +101,13 @@ def _quoted(tag: str) -> bytes:
     return b'"' + tag.encode("latin-1") + b'"'
 
 
-@lru_cache(maxsize=256)
-def accepts_gzip(accept_encoding: bytes) -> bool:
+def accepts_gzip(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether a body may be sent with gzip (RFC 9110, section 12.5.3)."""
+    return _accepts_gzip(b",".join([value for name, value in headers if name == b"accept-encoding"]))
+
+
+@lru_cache(maxsize=256)
+def _accepts_gzip(accept_encoding: bytes) -> bool:
     weights: dict[str, float] = {}
     for element in accept_encoding.decode("latin-1").lower().split(","):
         coding, _, parameter = element.partition(";")

@@ -25,8 +25,8 @@ _REDIS_TIMEOUT_S = 0.25
 
 
 @asynccontextmanager
-async def running(settings: GatewaySettings) -> AsyncIterator[ASGIApp]:
-    """Open what the gateway needs, and give its application; close everything afterwards."""
+async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIApp]]:
+    """Open what the gateway needs, give it and its application, and close everything afterwards."""
     async with AsyncExitStack() as stack:
         redis = Redis.from_url(
             settings.redis_url.get_secret_value(),
@@ -58,7 +58,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[ASGIApp]:
         )
         for work in (line.keep_going(), keys.keep_fresh(), readiness.watch()):
             stack.callback(asyncio.create_task(work).cancel)
-        yield build(parts)
+        yield parts, build(parts)
 
 
 def http_server(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Server:
@@ -83,5 +83,5 @@ def http_server(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Server:
 
 async def serve(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT, then let running requests end."""
-    async with running(settings) as app:
+    async with running(settings) as (_, app):
         await http_server(app, settings).serve()

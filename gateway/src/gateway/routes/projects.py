@@ -58,7 +58,7 @@ _ROLE_NAMES: Final = {number: name for name, number in _ROLE.items()}
 @projects.serve(_ITEM, Declaration(Kind.READ, "GET", Project))
 async def get_project(call: Call, project_id: ProjectId) -> Answer:
     """Read one project."""
-    known = call.preconditions.known_version
+    known = call.preconditions.known_version(gzip_accepted=call.gzip_accepted)
     reply = await call.ask(
         call.parts.projects.GetProject,
         pb.GetProjectRequest(id=project_id, unless_version=known),

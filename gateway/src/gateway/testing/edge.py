@@ -80,7 +80,8 @@ class Edge:
                 **self._settings,
             },
         )
-        async with running(settings) as app:
+        async with running(settings) as (parts, app):
+            self.parts = parts
             server: uvicorn.Server = http_server(app, settings)
             self._server = server
             serving = asyncio.create_task(server.serve())

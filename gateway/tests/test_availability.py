@@ -1,0 +1,185 @@
+"""What happens when parts die, hang or fail, and when clients go away."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from grpc_health.v1 import health_pb2
+
+from chassis.errors import Unavailable
+from gateway.testing.edge import Edge
+from gateway.testing.issuer import StandInIssuer
+from gateway.testing.servicer import StandInProjects
+
+PATH = "/api/v1/projects"
+KEY = {"Idempotency-Key": '"k1"'}
+INES = "018f0000-0000-7000-8000-000000000001"
+
+
+def until(holds: Callable[[], bool], seconds: float = 8) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+
+
+def ready(client: httpx.Client) -> dict[str, str]:
+    answer = client.get("/ready")
+    states: dict[str, str] = answer.json()
+    assert answer.status_code == (200 if states["status"] == "ready" else 503)
+    return states
+
+
+@pytest.fixture
+def dead_service(edge: Edge, client: httpx.Client) -> Iterator[Edge]:
+    until(lambda: ready(client)["status"] == "ready")
+    edge.run(edge.service.stop())
+    yield edge
+    edge.run(edge.service.start())
+    until(lambda: ready(client)["status"] == "ready")
+
+
+def test_a_dead_service_is_503_with_retry_after_long_before_the_deadline(
+    dead_service: Edge, ines: httpx.Client
+) -> None:
+    for method, body in (("GET", None), ("POST", {"name": "x"})):
+        started = time.monotonic()
+        answer = ines.request(method, PATH, json=body, headers=KEY)
+        assert time.monotonic() - started < 2.5
+        assert answer.status_code == 503
+        assert answer.json()["type"].endswith("/problems/unavailable")
+        assert int(answer.headers["Retry-After"]) >= 1
+
+
+def test_ready_names_a_dead_service_and_its_database_within_a_second_and_a_half(
+    dead_service: Edge, client: httpx.Client
+) -> None:
+    until(lambda: ready(client)["projects"] == "down", 1.5)
+    assert ready(client) == {
+        "status": "not ready",
+        "projects": "down",
+        "database": "down",
+        "redis": "ok",
+        "issuer": "ok",
+    }
+    assert client.get("/health").json() == {"status": "alive"}
+
+
+def test_a_revived_service_is_used_again_by_itself(edge: Edge, ines: httpx.Client, client: httpx.Client) -> None:
+    edge.run(edge.service.stop())
+    assert ines.get(PATH).status_code == 503
+    edge.run(edge.service.start())
+    until(lambda: ines.get(PATH).status_code == 200)
+    until(lambda: ready(client)["status"] == "ready")
+
+
+def test_ready_tells_a_service_without_its_database(edge: Edge, client: httpx.Client) -> None:
+    until(lambda: ready(client)["status"] == "ready")
+    serving, down = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+    edge.run(edge.service.health.set("database", down))
+    until(lambda: ready(client)["database"] == "down")
+    assert ready(client)["projects"] == "ok"
+    edge.run(edge.service.health.set("database", serving))
+    until(lambda: ready(client)["status"] == "ready")
+
+
+def test_reads_and_keyed_writes_are_tried_once_more_and_others_are_not(
+    ines: httpx.Client, projects: StandInProjects
+) -> None:
+    item = ines.post(PATH, json={"name": "x"}, headers=KEY).headers["Location"]
+    away = Unavailable("restarting")
+    for method, headers, status in (("GET", {}, 200), ("PATCH", {"Idempotency-Key": '"k2"'}, 200), ("PATCH", {}, 503)):
+        projects.fail_next, before = [away], len(projects.calls)
+        body = {"name": "y"} if method == "PATCH" else None
+        assert ines.request(method, item, json=body, headers=headers).status_code == status
+        assert len(projects.calls) - before == (2 if status == 200 else 1)
+    projects.fail_next = [away] * 5
+    before = len(projects.calls)
+    assert ines.get(item).status_code == 503
+    assert len(projects.calls) - before <= 2
+
+
+def test_a_service_that_hangs_is_504_at_the_deadline(ines: httpx.Client, edge: Edge, projects: StandInProjects) -> None:
+    projects.hold = asyncio.Event()
+    started = time.monotonic()
+    answer = ines.get(PATH)
+    assert answer.status_code == 504
+    assert answer.json()["type"].endswith("/problems/deadline-exceeded")
+    assert 2.5 < time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (grpc.StatusCode.INTERNAL, 500),
+        (grpc.StatusCode.UNKNOWN, 500),
+        (grpc.StatusCode.UNIMPLEMENTED, 500),
+        (grpc.StatusCode.NOT_FOUND, 404),
+        (grpc.StatusCode.PERMISSION_DENIED, 403),
+        (grpc.StatusCode.UNAUTHENTICATED, 401),
+        (grpc.StatusCode.INVALID_ARGUMENT, 422),
+        (grpc.StatusCode.FAILED_PRECONDITION, 412),
+        (grpc.StatusCode.ALREADY_EXISTS, 409),
+        (grpc.StatusCode.ABORTED, 409),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
+    ],
+)
+def test_a_failure_without_a_reason_keeps_the_meaning_of_its_status(
+    ines: httpx.Client, projects: StandInProjects, code: grpc.StatusCode, status: int
+) -> None:
+    projects.fail_next = [code]
+    answer = ines.get(PATH)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
+    if status >= 500:
+        assert "told to fail" not in answer.text
+
+
+def test_a_bug_of_the_gateway_is_a_500_problem_that_tells_nothing(
+    ines: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_(*_: Any) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr("gateway.operations.preconditions", break_)
+    answer = ines.get(PATH, headers={"Origin": "https://console.example.test"})
+    assert answer.status_code == 500
+    assert answer.json()["type"].endswith("/problems/internal-error")
+    assert "secret" not in answer.text
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://console.example.test"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_write_that_was_begun_ends_though_its_client_is_gone(
+    edge: Edge, issuer: StandInIssuer, projects: StandInProjects
+) -> None:
+    head = f"Host: x\r\nAuthorization: Bearer {issuer.token(INES)}\r\nContent-Type: application/json\r\n"
+    for i in range(20):
+        body = f'{{"name":"P{i}"}}'
+        projects.hold = asyncio.Event()
+        with socket.create_connection(("127.0.0.1", edge.port)) as connection:
+            request = (
+                f'POST {PATH} HTTP/1.1\r\n{head}Idempotency-Key: "g{i}"\r\nContent-Length: {len(body)}\r\n\r\n{body}'
+            )
+            connection.sendall(request.encode())
+            until(lambda i=i: len(projects.calls) == i + 1)  # type: ignore[misc] # binds the round
+        edge._loop.call_soon_threadsafe(projects.hold.set)
+        until(lambda i=i: len(projects.done) == i + 1)  # type: ignore[misc] # binds the round
+    assert len(projects.projects) == 20
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(
+    edge: Edge, issuer: StandInIssuer, ines: httpx.Client, projects: StandInProjects, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(("127.0.0.1", edge.port)) as connection:
+        connection.sendall(
+            f'POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {issuer.token(INES)}\r\nIdempotency-Key: "k"\r\n'
+            f'Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"name":'.encode()
+        )
+    assert ines.get(PATH).status_code == 200
+    assert not [call for call in projects.calls if call[0] == "CreateProject"]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

@@ -1,0 +1,136 @@
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import REGISTRY
+
+from chassis.logs import JsonFormatter
+from gateway.observation import new_id
+from gateway.testing.servicer import StandInProjects
+
+PATH = "/api/v1/projects"
+ITEM = PATH + "/{project_id}"
+UNUSED = "018f0000-0000-7000-9000-0000000000ff"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr("gateway.observation.tracer", provider.get_tracer("test"))
+    yield exporter
+    provider.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name", "status"),
+    [
+        ("GET", f"{PATH}/{UNUSED}", f"GET {ITEM}", 404),
+        ("GET", f"{PATH}?page=x", f"GET {PATH}", 422),
+        ("POST", PATH, f"POST {PATH}", 400),
+        ("PUT", PATH, f"PUT {PATH}", 405),
+        ("GET", "/nothing/here", "GET", 404),
+    ],
+)
+def test_a_span_is_named_by_the_route_whatever_the_answer(
+    ines: httpx.Client, spans: InMemorySpanExporter, method: str, path: str, name: str, status: int
+) -> None:
+    ines.request(method, path)
+    until(lambda: bool(spans.get_finished_spans()))  # it ends after the answer was sent
+    (span,) = spans.get_finished_spans()
+    attributes = dict(span.attributes or {})
+    assert span.name == name
+    assert attributes["http.response.status_code"] == status
+    assert attributes["http.request.method"] == method
+    assert attributes["url.path"] == path.partition("?")[0]
+    assert attributes.get("http.route", "") == name.partition(" ")[2]
+    assert span.status.is_ok or span.status.is_unset
+
+
+def test_the_callers_trace_goes_on_to_the_service(ines: httpx.Client, projects: StandInProjects) -> None:
+    answer = ines.get(PATH, headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
+    assert answer.headers["X-Trace-Id"] == TRACE
+    assert projects.calls[-1][2]["traceparent"].split("-")[1] == TRACE
+
+
+def test_a_broken_traceparent_starts_a_new_trace(ines: httpx.Client) -> None:
+    for parent in ("", "00-zz-1-01", f"00-{'0' * 32}-00f067aa0ba902b7-01"):
+        assert re.fullmatch(r"[0-9a-f]{32}", ines.get(PATH, headers={"traceparent": parent}).headers["X-Trace-Id"])
+
+
+def test_probes_make_no_spans(client: httpx.Client, spans: InMemorySpanExporter) -> None:
+    for path in ("/health", "/ready", "/metrics"):
+        assert "X-Request-Id" in client.get(path).headers
+    assert not spans.get_finished_spans()
+
+
+@pytest.mark.parametrize("given", ["abc.DEF-1_2", "x" * 128])
+def test_a_sane_request_id_is_kept(ines: httpx.Client, projects: StandInProjects, given: str) -> None:
+    assert ines.get(PATH, headers={"X-Request-Id": given}).headers["X-Request-Id"] == given
+    assert projects.calls[-1][2]["x-request-id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "x" * 129, "a b", "<script>", "a\tb"])
+def test_any_other_is_replaced(ines: httpx.Client, given: str) -> None:
+    made = ines.get(PATH, headers={"X-Request-Id": given}).headers["X-Request-Id"]
+    assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", made)
+
+
+def test_ids_sort_by_time_and_differ() -> None:
+    ids = [new_id() for _ in range(1_000)]
+    assert len(set(ids)) == 1_000
+    assert [i[:13] for i in ids] == sorted(i[:13] for i in ids)
+
+
+def test_every_request_has_one_log_line_with_its_ids(ines: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    formatter, lines = JsonFormatter("gateway"), []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(json.loads(formatter.format(record)))
+
+    access = logging.getLogger("gateway.access")
+    access.addHandler(keep := Keep())
+    access.setLevel(logging.INFO)
+    try:
+        answer = ines.get(f"{PATH}/{UNUSED}", headers={"X-Forwarded-For": "198.51.100.9"})
+        until(lambda: bool(lines))
+    finally:
+        access.removeHandler(keep)
+    (line,) = lines
+    assert line["request_id"] == answer.headers["X-Request-Id"]
+    assert line["trace_id"] == answer.headers["X-Trace-Id"]
+    assert (line["route"], line["status"], line["client"], line["method"]) == (ITEM, 404, "198.51.100.9", "GET")
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.01)
+
+
+def count(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def test_metrics_have_route_templates_and_classes(ines: httpx.Client, client: httpx.Client) -> None:
+    errors = count("http_errors_total", route=ITEM, **{"class": "4xx"})
+    unmatched = count("http_errors_total", route="unmatched", **{"class": "4xx"})
+    ines.get(f"{PATH}/{UNUSED}")
+    client.get("/wp-login.php")
+    until(lambda: count("http_errors_total", route=ITEM, **{"class": "4xx"}) == errors + 1)
+    until(lambda: count("http_errors_total", route="unmatched", **{"class": "4xx"}) == unmatched + 1)
+    exposition = client.get("/metrics")
+    assert exposition.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert UNUSED not in exposition.text
+    assert "wp-login" not in exposition.text
+    until(lambda: count("http_server_requests_in_progress") == 0)

@@ -1,0 +1,107 @@
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from chassis.embedded.redis import Redis as RedisServer
+from gateway.ratelimit import SCRIPT, Limiter, Tier
+from gateway.redisline import RedisLine
+
+TIER = Tier("reads", 1_000, 60)
+
+
+@asynccontextmanager
+async def line_to(url: str) -> AsyncIterator[RedisLine]:
+    async with Redis.from_url(url, socket_timeout=0.25, socket_connect_timeout=0.25) as redis:
+        line = RedisLine(redis, SCRIPT)
+        going = asyncio.create_task(line.keep_going())
+        yield line
+        going.cancel()
+
+
+async def asks(line: RedisLine, who: str) -> list[int] | None:
+    return await line.run(who, TIER.interval_us, TIER.quota, 1)
+
+
+async def until_back(line: RedisLine) -> None:
+    async with asyncio.timeout(10):
+        while await asks(line, "back") is None:  # noqa: ASYNC110 - it is another process that comes back
+            await asyncio.sleep(0.02)
+
+
+async def test_many_who_ask_at_once_each_get_their_own_answer(redis_server: RedisServer) -> None:
+    async with line_to(redis_server.url) as line:
+        answers = await asyncio.gather(*(asks(line, f"many-{i % 10}") for i in range(200)))
+        left = sorted(answer[1] for answer in answers if answer)
+        assert left == sorted(TIER.quota - n for n in range(1, 21) for _ in range(10))
+
+
+async def test_a_flushed_script_is_loaded_again_and_nobody_is_counted_twice(redis_server: RedisServer) -> None:
+    async with line_to(redis_server.url) as line, Redis.from_url(redis_server.url) as redis:
+        await asks(line, "flushed")
+        await redis.script_flush()
+        answers = await asyncio.gather(*(asks(line, "flushed") for _ in range(20)))
+        assert sorted(a[1] for a in answers if a) == [TIER.quota - n for n in range(21, 1, -1)]
+
+
+async def test_a_given_back_request_comes_before_what_is_asked_after_it(redis_server: RedisServer) -> None:
+    async with line_to(redis_server.url) as line:
+        limiter = Limiter(line)
+        first = await limiter.take(TIER, "order")
+        assert limiter.give_back(first, "order").left == TIER.quota
+        assert (await limiter.take(TIER, "order")).left == TIER.quota - 1
+
+
+async def test_when_redis_dies_everyone_is_decided_in_memory_at_once_and_again_in_redis_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    server = RedisServer(tmp_path / "redis").start()
+    try:
+        async with line_to(server.url) as line:
+            limiter = Limiter(line)
+            await limiter.take(TIER, "someone")
+            server.stop()
+            for _ in range(3):
+                started = time.perf_counter()
+                decision = await limiter.take(TIER, "someone")
+                assert decision.allowed
+                assert time.perf_counter() - started < 0.1
+            server.start()
+            await until_back(line)
+    finally:
+        server.stop()
+
+
+async def test_a_redis_that_hangs_holds_nobody_longer_than_the_patience(tmp_path: Path) -> None:
+    with RedisServer(tmp_path / "redis") as server:
+        process = server._process
+        assert process is not None
+        async with line_to(server.url) as line:
+            assert await asks(line, "someone")
+            async with Redis.from_url(server.url) as redis:
+                pid = (await redis.info("server"))["process_id"]
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                started = time.perf_counter()
+                answers = await asyncio.gather(*(asks(line, "someone") for _ in range(50)))
+                assert time.perf_counter() - started < 0.15
+                assert answers == [None] * 50
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            await until_back(line)
+
+
+async def test_a_full_local_bucket_refuses_too() -> None:
+    away = RedisLine(Redis.from_url("redis://127.0.0.1:1/0"), SCRIPT)
+    away._away = True
+    limiter, tier = Limiter(away), Tier("reads", 5, 60)
+    decisions = [await limiter.take(tier, "someone") for _ in range(6)]
+    assert [d.allowed for d in decisions] == [True] * 5 + [False]
+    assert decisions[-1].retry_after_s == 12
+    limiter.give_back(decisions[0], "someone")
+    assert (await limiter.take(tier, "someone")).allowed
