@@ -1,0 +1,176 @@
+"""`make up` itself. What fails, fails before an application is started; one test goes the whole way."""
+
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from devstack import up as starting
+from devstack.folders import Folders
+from devstack.ports import SPAN, Ports, is_free
+from devstack.up import up
+
+READY = "Ctrl-C stops everything"
+START_SECONDS = 120
+
+
+def free_base(begin: int) -> int:
+    """A base port from which on every port is free; each test begins elsewhere, as they may run at once."""
+    return next(base for base in range(begin, 32_000, SPAN) if all(is_free(base + offset) for offset in range(SPAN)))
+
+
+def environment(data: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("NEOFORGE_", "OTEL_"))}
+    return kept | {"NEOFORGE_DATA": str(data)}
+
+
+def stopped(capsys: pytest.CaptureFixture[str], data: Path, base: int) -> str:
+    """The message with which a start that must fail gives up."""
+    assert up(Folders(data), Ports(base), environment(data)) == 1
+    return capsys.readouterr().err
+
+
+def test_a_taken_port_names_its_part_its_holder_and_the_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starting, "PORT_GRACE_SECONDS", 0)
+    base = free_base(20_000)
+    with socket.create_server(("127.0.0.1", base + 3)):
+        message = stopped(capsys, tmp_path, base)
+    assert f"{base + 3} for PostgreSQL: process {os.getpid()} (" in message
+    assert "make up PORT=" in message
+    assert not (tmp_path / "postgresql").exists()
+
+
+def test_a_data_folder_that_cannot_be_used_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert f"The data folder {tmp_path}/file/data cannot be used" in stopped(capsys, tmp_path / "file" / "data", 23_000)
+
+
+def test_a_second_stack_on_the_same_data_is_told_of_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = Folders(tmp_path)
+    folders.make()
+    with folders.held():
+        assert f"A stack runs on {tmp_path} already (process {os.getpid()})" in stopped(capsys, tmp_path, 23_000)
+
+
+def test_data_of_another_postgresql_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = tmp_path / "postgresql" / "cluster"
+    (cluster / "global").mkdir(parents=True)
+    (cluster / "global" / "pg_control").touch()
+    (cluster / "PG_VERSION").write_text("15\n")
+    assert f"{cluster} was made by PostgreSQL 15, and this is 16" in stopped(capsys, tmp_path, free_base(21_000))
+
+
+def test_a_missing_redis_says_what_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.embedded.redis.shutil.which", lambda _: None)
+    monkeypatch.setattr("chassis.embedded.redis.sys.prefix", str(tmp_path))
+    assert "Install one (Debian: apt install redis-server)" in stopped(capsys, tmp_path, free_base(22_000))
+
+
+def test_a_damaged_redis_file_names_the_part_and_its_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "redis").mkdir()
+    (tmp_path / "redis" / "appendonly.aof").write_text("nonsense")
+    # Redis 7 looks for its file in a folder, Valkey too.
+    (tmp_path / "redis" / "appendonlydir").mkdir()
+    (tmp_path / "redis" / "appendonlydir" / "appendonly.aof.manifest").write_text("nonsense")
+    message = stopped(capsys, tmp_path, free_base(23_000))
+    assert "Redis ended with status 1 while starting." in message
+    assert f"Its log is {tmp_path}/logs/redis.log, and ends:" in message
+
+
+@contextmanager
+def stack(data: Path, base: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A stack that says it is ready, and what it printed until then."""
+    command = [sys.executable, "-m", "devstack", "up", "--port", str(base)]
+    process = subprocess.Popen(
+        command, env=environment(data), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
+    )
+    assert process.stdout is not None
+    printed = ""
+    try:
+        while READY not in printed:
+            line = process.stdout.readline()
+            assert line, printed
+            printed += line
+        yield process, printed
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_whole_way(tmp_path: Path) -> None:
+    """Start; lose a service; be killed, and leave nothing; start again with the data kept; stop, and leave nothing."""
+    base = free_base(25_000)
+    url = f"http://localhost:{base}"
+    with stack(tmp_path, base) as (process, printed):
+        for address in (
+            f"{url}/api/v1/projects",
+            f"{url}/docs",
+            f"{url}/openapi.json",
+            f"{url}/metrics",
+            f"{url}/ready",
+        ):
+            assert address in printed
+        assert " answers " not in printed
+        line = re.search(r"^curl .*$", printed, re.MULTILINE)
+        assert line is not None
+        tried = subprocess.run(["/bin/sh", "-c", line[0].replace("curl", "curl -s")], capture_output=True, check=True)
+        assert b'"night-train"' in tried.stdout
+
+        smoke = subprocess.run(
+            [sys.executable, "-m", "devstack", "smoke", url], capture_output=True, text=True, check=False
+        )
+        assert smoke.returncode == 0, smoke.stdout + smoke.stderr
+        projects = projects_of(base)
+
+        children = descriptors(process.pid)
+        os.kill(process.pid, signal.SIGKILL)
+        assert_ended(children)
+
+    with stack(tmp_path, base) as (process, _):
+        assert projects_of(base) == projects
+        children = descriptors(process.pid)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert_ended(children)
+
+
+def projects_of(base: int) -> list[str]:
+    token = httpx.post(f"http://127.0.0.1:{base + 2}/token", json={"person": "ines"}).json()["access_token"]
+    answer = httpx.get(f"http://localhost:{base}/api/v1/projects", headers={"Authorization": f"Bearer {token}"})
+    return sorted(project["id"] for project in answer.json()["items"])
+
+
+def descriptors(pid: int) -> Mapping[str, int]:
+    """A descriptor of every process below this one, by its command."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    found = [pid]
+    for ancestor in found:
+        found += [child for child, parent in parents.items() if parent == ancestor]
+    assert len(found) > 6
+    return {f"{child} {Path(f'/proc/{child}/cmdline').read_bytes()!r}": os.pidfd_open(child) for child in found[1:]}
+
+
+def assert_ended(processes: Mapping[str, int]) -> None:
+    for command, process in processes.items():
+        assert select.select([process], [], [], 20)[0], command
+        os.close(process)
