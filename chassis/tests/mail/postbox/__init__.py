@@ -1,0 +1,1 @@
+"""A service that only sends mail, for tests of the chassis."""
