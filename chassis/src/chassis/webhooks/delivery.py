@@ -8,6 +8,7 @@ taken again. Only then can a receiver see a message twice, under the same `webho
 import logging
 import time
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 from uuid import UUID
@@ -42,10 +43,20 @@ class Finish(Protocol):
         """Open it."""
 
 
+@dataclass(frozen=True)
+class Disabled:
+    """An endpoint that was disabled: whom to tell, where its URL leads (without its path, which may be secret), why."""
+
+    endpoint_id: UUID
+    contact: str
+    origin: str
+    reason: DisabledReason
+
+
 class Notify(Protocol):
     """Tells the contact of an endpoint that it was disabled."""
 
-    async def __call__(self, tx: Connection, message: Message, reason: DisabledReason) -> None:
+    async def __call__(self, tx: Connection, outbox: Outbox, disabled: Disabled) -> None:
         """Have it told once `tx` is committed."""
 
 
@@ -190,7 +201,8 @@ class Deliveries:
         if not await self._endpoints.disable(tx, message.endpoint_id, reason, now):
             return None
         if message.contact:
-            await self._notify(tx, message, reason)
+            origin = urls.parse(message.url)[1].origin
+            await self._notify(tx, self._outbox, Disabled(message.endpoint_id, message.contact, origin, reason))
         return reason
 
     async def _drop(self, message: Message | None, now: datetime, finish: Finish) -> None:

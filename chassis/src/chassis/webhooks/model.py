@@ -190,7 +190,7 @@ def _check_contact(contact: str) -> list[Violation]:
     if not contact:
         return []
     try:
-        validate_email(contact, check_deliverability=False)
+        validate_email(contact, check_deliverability=False, allow_quoted_local=True, test_environment=True)
     except EmailNotValidError as wrong:
         return [Violation("contact", f"must be an e-mail address: {wrong}")]
     return []

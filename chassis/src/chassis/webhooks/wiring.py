@@ -7,7 +7,7 @@ from uuid import UUID
 from chassis.house import House
 from chassis.jobs.declaration import Jobs
 from chassis.jobs.work import Work
-from chassis.webhooks.delivery import DELIVER, Deliveries
+from chassis.webhooks.delivery import DELIVER, Deliveries, Notify
 from chassis.webhooks.endpoint_store import EndpointStore
 from chassis.webhooks.management import Webhooks
 from chassis.webhooks.message_store import MessageStore
@@ -27,10 +27,12 @@ class ServiceWebhooks:
     """The webhooks of a service, declared once beside its tables.
 
     `jobs` are included among the service's; `of` gives its servicers what they manage endpoints and announce events by.
+    `notify` tells the contact of an endpoint that was disabled.
     """
 
-    def __init__(self, tables: Tables, event_types: tuple[str, ...]) -> None:
+    def __init__(self, tables: Tables, event_types: tuple[str, ...], notify: Notify) -> None:
         self.event_types = event_types
+        self._notify = notify
         self._endpoints = EndpointStore(tables)
         self._messages = MessageStore(tables)
         self.jobs = Jobs[WebhookSettings]()
@@ -65,6 +67,7 @@ class ServiceWebhooks:
                 settings.webhook_disable_after_failures,
                 timedelta(hours=settings.webhook_disable_after_hours),
             ),
+            "notify": self._notify,
             "send_traceparent": settings.webhook_send_traceparent,
         }
         return Deliveries(**parts | replaced)
