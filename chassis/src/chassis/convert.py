@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from chassis.paging import Page
 from neoforge.common.v1 import page_pb2
 
 T = TypeVar("T")
-E = TypeVar("E", bound=StrEnum)
+E = TypeVar("E", bound=Enum)
 M = TypeVar("M", bound=Message)
 ProtoEnum: TypeAlias = Any
 """A generated enum such as `projects_pb2.Status`; the stubs give each a type of its own, with nothing in common."""
@@ -42,7 +42,7 @@ def parse_uuid(value: str, field: str) -> UUID:
     return parsed
 
 
-def to_enum(wrapper: ProtoEnum, value: StrEnum) -> Any:
+def to_enum(wrapper: ProtoEnum, value: Enum) -> Any:
     """Give the proto enum value of a model's: `Status.ACTIVE` is `STATUS_ACTIVE`."""
     return wrapper.Value(f"{_prefix(wrapper)}{value.name}")
 
@@ -60,7 +60,7 @@ def from_enum(wrapper: ProtoEnum, cls: type[E], number: int, field: str) -> E | 
     if name == "UNSPECIFIED":
         return None
     if name not in cls.__members__:
-        raise InvalidFields.of([Violation(field, "must be one of " + ", ".join(cls))])
+        raise InvalidFields.of([Violation(field, "must be one of " + ", ".join(member.name.lower() for member in cls))])
     return cls[name]
 
 

@@ -1,0 +1,52 @@
+"""`python -m support serve | worker | jobs | migrate | sql`."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chassis.house import House
+from chassis.service import Service, Servicer, main
+from neoforge.support.v1 import canned_replies_pb2, canned_replies_pb2_grpc, tickets_pb2, tickets_pb2_grpc
+from support.jobs import jobs
+from support.records import Records
+from support.servicer.canned_replies import CannedReplyServicer
+from support.servicer.tickets import TicketServicer
+from support.settings import Settings
+from support.tables import idempotency_keys, job_tables, metadata
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def build(house: House[Settings]) -> list[Servicer]:
+    database, idempotency, cursors = house.database, house.idempotency, house.cursors
+    records = Records(house.outbox)
+    return [
+        Servicer(
+            TicketServicer(database, idempotency, cursors, records, house.settings.promise, now),
+            tickets_pb2_grpc.add_TicketServiceServicer_to_server,
+        ),
+        Servicer(
+            CannedReplyServicer(database, idempotency, cursors, now),
+            canned_replies_pb2_grpc.add_CannedReplyServiceServicer_to_server,
+        ),
+    ]
+
+
+SERVICE = Service(
+    name="support",
+    settings=Settings,
+    tables=metadata,
+    idempotency_keys=idempotency_keys,
+    job_tables=job_tables,
+    migrations=Path(__file__).parent / "migrations",
+    descriptors=[
+        tickets_pb2.DESCRIPTOR.services_by_name["TicketService"],
+        canned_replies_pb2.DESCRIPTOR.services_by_name["CannedReplyService"],
+    ],
+    build=build,
+    jobs=jobs,
+)
+
+if __name__ == "__main__":
+    main(SERVICE)

@@ -1,0 +1,1 @@
+"""The RPCs of the support service: each parses, decides, stores and replies."""

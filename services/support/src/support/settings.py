@@ -1,0 +1,78 @@
+"""The support service's own knobs."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import NoDecode
+
+from chassis.settings import Environment, ServiceSettings, split
+from support.model.targets import Priority, Promise
+
+
+def _times(value: object) -> object:
+    """Read `urgent=60,high=240,...`: minutes by priority."""
+    parts = split(value)
+    if not isinstance(parts, tuple):
+        return value
+    times = {}
+    for part in parts:
+        name, _, minutes = part.partition("=")
+        if name.strip() not in Priority.names() or not minutes.strip().isdecimal() or not int(minutes):
+            raise ValueError("must be minutes by priority, for example urgent=60,high=240,normal=480,low=1440")
+        times[Priority.named(name.strip())] = timedelta(minutes=int(minutes))
+    return times
+
+
+def _complete(times: Mapping[Priority, timedelta]) -> Mapping[Priority, timedelta]:
+    missing = [priority.label for priority in Priority if priority not in times]
+    if missing:
+        raise ValueError(f"must name every priority; {', '.join(missing)} is missing")
+    return times
+
+
+def _hours(**hours: int) -> Mapping[Priority, timedelta]:
+    return {Priority.named(name): timedelta(hours=number) for name, number in hours.items()}
+
+
+Times = Annotated[Mapping[Priority, timedelta], NoDecode, BeforeValidator(_times), AfterValidator(_complete)]
+"""Minutes by priority, written `urgent=60,high=240,normal=480,low=1440`."""
+
+
+class Settings(ServiceSettings):
+    """What the support service is told beyond what every service is."""
+
+    first_response_minutes: Times = Field(default_factory=lambda: _hours(urgent=1, high=4, normal=8, low=24))
+    resolution_minutes: Times = Field(default_factory=lambda: _hours(urgent=8, high=24, normal=72, low=168))
+
+    attachments_folder: Path | None = None
+    """Where files are kept, and where uploads wait until they are complete; `.data/attachments` outside production."""
+
+    s3_bucket: str | None = None
+    """Keeps files in this bucket of an S3-compatible store rather than in the folder."""
+
+    s3_endpoint: str | None = None
+    s3_region: str = "us-east-1"
+    s3_access_key: str | None = None
+    s3_secret_key: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if self.environment is Environment.PRODUCTION:
+            if self.attachments_folder is None:
+                raise ValueError("NEOFORGE_ATTACHMENTS_FOLDER must be set in production")
+            if self.s3_endpoint and not self.s3_endpoint.startswith("https://"):
+                raise ValueError("NEOFORGE_S3_ENDPOINT must be https in production")
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """The folder of attachments, and of uploads on their way."""
+        return self.attachments_folder or Path(".data") / "attachments"
+
+    @property
+    def promise(self) -> Promise:
+        """The targets by priority."""
+        return Promise(self.first_response_minutes, self.resolution_minutes)
