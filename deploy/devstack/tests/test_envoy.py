@@ -111,13 +111,32 @@ def assert_problem(head: str, body: dict[str, Any], status: int) -> None:
     assert (body["status"], bool(body["title"]), bool(body["detail"])) == (status, True, True)
 
 
-@pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:4317", "https://collector.example:443", "collector:4317"])
-def test_envoy_accepts_its_configuration_with_and_without_a_collector(tmp_path: Path, endpoint: str) -> None:
-    file = tmp_path / "envoy.yaml"
-    file.write_text(envoy.configuration(Ports(9000), {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}))
-    command = [envoy.program(), "--mode", "validate", "--config-path", file, "--log-level", "error"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_envoy_accepts_its_configuration_with_and_without_a_collector() -> None:
+    envoy.validate(Ports(9000))
+
+
+def test_a_configuration_that_envoy_refuses_is_shown_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = tmp_path / "envoy.yaml.j2"
+    template.write_text(envoy.TEMPLATE.read_text().replace("codec_type: AUTO", "codec_type: SLOW"))
+    monkeypatch.setattr(envoy, "TEMPLATE", template)
+    with pytest.raises(StackError, match=r"(?s)Envoy refuses .*SLOW"):
+        envoy.validate(Ports(9000))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "host", "port", "secured"),
+    [
+        ("http://127.0.0.1:4317", "127.0.0.1", 4317, False),
+        ("https://collector.example", "collector.example", 4317, True),
+        ("collector:9", "collector", 9, False),
+    ],
+)
+def test_traces_go_where_opentelemetry_is_told(endpoint: str, host: str, port: int, secured: bool) -> None:
+    rendered = envoy.configuration(Ports(9000), {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
+    assert f"{{ address: {host}, port_value: {port} }}" in rendered
+    assert ("transport_sockets.tls" in rendered) is secured
 
 
 @pytest.mark.parametrize("endpoint", ["ftp://collector", "http://"])

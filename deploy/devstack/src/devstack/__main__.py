@@ -18,7 +18,8 @@ def main() -> int:
     token = commands.add_parser("token", parents=[based], help="print an access token of a demo person")
     token.add_argument("person", nargs="?", default="ines")
     commands.add_parser("issuer", parents=[based], help="serve the development token issuer")
-    commands.add_parser("envoy-config", parents=[based], help="print Envoy's configuration")
+    envoy_config = commands.add_parser("envoy-config", parents=[based], help="print Envoy's configuration")
+    envoy_config.add_argument("--validate", action="store_true", help="let Envoy check it instead")
     smoke = commands.add_parser("smoke", help="the checks of a deploy, against a running stack")
     smoke.add_argument("url")
     options = parser.parse_args()
@@ -27,6 +28,8 @@ def main() -> int:
     except StackError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130  # as a shell says it
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -39,7 +42,10 @@ def _run(options: argparse.Namespace) -> int:
     if options.command == "envoy-config":
         from devstack import envoy  # noqa: PLC0415
 
-        print(envoy.configuration(ports, os.environ))
+        if options.validate:
+            envoy.validate(ports)
+        else:
+            print(envoy.configuration(ports, os.environ))
         return 0
     folders = Folders.of(os.environ)
     if options.command == "up":

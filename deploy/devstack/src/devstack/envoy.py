@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -42,6 +44,18 @@ def configuration(ports: Ports, environment: Mapping[str, str]) -> str:
         admin={"host": HOST, "port": ports.envoy_admin},
         otlp=_collector(environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")),
     )
+
+
+def validate(ports: Ports) -> None:
+    """Let Envoy check the configuration, without a collector and with one; raises StackError with what it finds."""
+    for endpoint in ("", "https://collector.example"):
+        with NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(configuration(ports, {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}))
+            file.flush()
+            command = [str(program()), "--mode", "validate", "--config-path", file.name, "--log-level", "error"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise StackError(f"Envoy refuses {TEMPLATE}:\n{done.stderr.strip()}")
 
 
 def _collector(endpoint: str) -> dict[str, Any] | None:

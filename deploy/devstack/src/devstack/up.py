@@ -81,6 +81,18 @@ class _Up:
             self._supervisor.kill()
 
     async def _work(self) -> None:
+        """Bring everything up and keep it up until one part fails for good, be it meanwhile or much later."""
+        starting = asyncio.ensure_future(self._bring_up())
+        try:
+            await asyncio.wait({starting, self._supervisor.failed}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+            await self._supervisor.failed
+        finally:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+
+    async def _bring_up(self) -> None:
         begun = time.monotonic()
         stack, terminal, supervisor = self._stack, self._terminal, self._supervisor
         terminal.say("NeoForge")
@@ -108,7 +120,6 @@ class _Up:
         with terminal.step("demo data"):
             await asyncio.to_thread(seed, stack.folders.data / "demo-edition", stack.url, self._token)
         await self._print_addresses(time.monotonic() - begun)
-        await supervisor.failed
 
     async def _migrate(self) -> None:
         runs = (self._supervisor.run(f"{s.name}-migrations", self._stack.migration(s)) for s in self._stack.services)
@@ -124,8 +135,6 @@ class _Up:
         ready = answers(url)
         deadline = time.monotonic() + READY_SECONDS
         while not await ready():
-            if self._supervisor.failed.done():
-                self._supervisor.failed.result()
             if time.monotonic() > deadline:
                 raise StackError(
                     f"{url} is not ready after {READY_SECONDS} s. The logs are in {self._stack.folders.logs}"
