@@ -18,7 +18,7 @@ class Broken(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"{}")
 
-    do_POST = do_PATCH = do_DELETE = do_GET
+    do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - names that http.server calls
 
     def log_message(self, *args: object) -> None:
         pass
