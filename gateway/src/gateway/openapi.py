@@ -12,9 +12,18 @@ from gateway import problems
 from gateway.declaration import Declaration, Key, Kind, Tagged
 from gateway.problems import TYPES
 
+_MERGE_PATCH: Final = "application/merge-patch+json"
 _PROBLEM_REF: Final = {"$ref": "#/components/schemas/Problem"}
-_TAG_PATTERN: Final = r'^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$'
-_KEY_PATTERN: Final = r'^"[!#-\[\]-~]{1,255}"$'
+_TAG: Final = {
+    "type": "string",
+    "pattern": r'^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$',
+    "examples": ['"7"'],
+}
+_KEY: Final = {
+    "type": "string",
+    "pattern": r'^"[!#-\[\]-~]{1,255}"$',
+    "examples": ['"8e03978e-40d5-43dd-bc93-6894a57f9324"'],
+}
 
 
 class FieldProblem(BaseModel):
@@ -75,33 +84,33 @@ def describe(declaration: Declaration, path: str) -> dict[str, Any]:
 
 
 def _parameters(declaration: Declaration) -> list[dict[str, Any]]:
-    def header(name: str, description: str, pattern: str, *, required: bool = False) -> dict[str, Any]:
-        schema = {"type": "string", "pattern": pattern}
-        return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
-
     if declaration.kind is Kind.READ:
-        return [header("If-None-Match", "ETags that the client holds; 304 if one is current.", _TAG_PATTERN)]
+        return [_parameter("If-None-Match", "ETags that the client holds; 304 if one is current.", _TAG)]
     parameters = []
     if declaration.key is not Key.NONE:
         parameters.append(
-            header(
+            _parameter(
                 "Idempotency-Key",
                 "A string in double quotes, new for each new intention and the same for each repetition; a repetition "
                 "changes nothing and gets the first answer (draft-ietf-httpapi-idempotency-key-header-07).",
-                _KEY_PATTERN,
+                _KEY,
                 required=declaration.key is Key.REQUIRED,
             )
         )
     if declaration.kind is not Kind.CREATE and declaration.tagged is Tagged.VERSION:
         parameters.append(
-            header(
+            _parameter(
                 "If-Match",
                 "The ETag of the state that the change is meant for; 412 if there is another now.",
-                _TAG_PATTERN,
+                _TAG,
                 required=declaration.if_match_required,
             )
         )
     return parameters
+
+
+def _parameter(name: str, description: str, schema: dict[str, Any], *, required: bool = False) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
 
 
 def _responses(declaration: Declaration, path: str) -> dict[int | str, dict[str, Any]]:
@@ -129,7 +138,7 @@ def _responses(declaration: Declaration, path: str) -> dict[int | str, dict[str,
             "content": {
                 problems.MEDIA_TYPE: {
                     "schema": _PROBLEM_REF,
-                    "examples": problems.examples("https://api.example.com", reasons),
+                    "examples": {TYPES[reason].name: _example_ref(reason) for reason in reasons},
                 }
             },
         }
@@ -178,6 +187,7 @@ def document(api: FastAPI, public_url: str) -> dict[str, Any]:
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     definitions = schema.pop("$defs", {})
     components.setdefault("schemas", {}).update({"Problem": schema, **definitions})
+    components["examples"] = problems.examples(public_url)
     components["securitySchemes"] = {
         "bearer": {
             "type": "http",
@@ -186,4 +196,22 @@ def document(api: FastAPI, public_url: str) -> dict[str, Any]:
             "description": "An access token of the token issuer (EdDSA).",
         }
     }
+    for operation in (operation for path in written["paths"].values() for operation in path.values()):
+        for parameter in operation.get("parameters", ()):
+            _leave_out_null(parameter)
+        content = operation.get("requestBody", {}).get("content", {})
+        if _MERGE_PATCH in content:  # a plain JSON body is a merge patch too
+            content["application/json"] = content[_MERGE_PATCH]
     return written
+
+
+def _leave_out_null(parameter: dict[str, Any]) -> None:
+    """A parameter is absent or has a value; null is only how Python writes absence."""
+    alternatives = parameter["schema"].pop("anyOf", None)
+    if alternatives is not None:
+        (only,) = [schema for schema in alternatives if schema != {"type": "null"}]
+        parameter["schema"] |= only
+
+
+def _example_ref(reason: str) -> dict[str, str]:
+    return {"$ref": f"#/components/examples/{TYPES[reason].name}"}

@@ -243,7 +243,12 @@ class Problem(Exception):
 def from_remote(error: RemoteError) -> Problem:
     """Turn what a service said into the client's problem."""
     reason = error.reason if error.reason in TYPES else _BY_CODE.get(error.code, "INTERNAL")
-    detail = TYPES[reason].advice if reason in _OURS else (error.message or TYPES[reason].title)
+    if reason in _OURS:
+        detail = TYPES[reason].advice
+    elif reason == "VERSION_MISMATCH" and "version" in error.metadata:
+        detail = f"The resource has version {error.metadata['version']} now. {TYPES[reason].advice}"
+    else:
+        detail = error.message or TYPES[reason].title
     return Problem(reason, detail, errors=[FieldError(v.description, _pointer(v.field)) for v in error.violations])
 
 
@@ -273,20 +278,20 @@ def _pointer(path: str) -> str:
     return pointer(path.replace("]", "").replace("[", ".").split(".")) if path else ""
 
 
-def examples(public_url: str, reasons: Iterable[str]) -> Mapping[str, Any]:
-    """Give an OpenAPI example of each reason."""
+def examples(public_url: str) -> Mapping[str, Any]:
+    """Give an example of each type for OpenAPI, by its name."""
     return {
-        TYPES[reason].name: {
-            "summary": TYPES[reason].title,
+        type_.name: {
+            "summary": type_.title,
             "value": {
-                "type": f"{public_url}/problems/{TYPES[reason].name}",
-                "title": TYPES[reason].title,
-                "status": int(TYPES[reason].status),
-                "detail": TYPES[reason].advice,
+                "type": f"{public_url}/problems/{type_.name}",
+                "title": type_.title,
+                "status": int(type_.status),
+                "detail": type_.advice,
                 "instance": "/api/v1/projects",
                 "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
                 "request_id": "018f3f6e-0000-7000-8000-000000000000",
             },
         }
-        for reason in reasons
+        for type_ in TYPES.values()
     }

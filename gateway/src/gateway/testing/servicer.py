@@ -1,6 +1,7 @@
 """A stand-in for the projects service: a real gRPC server whose store is a dictionary."""
 
 import itertools
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ class StandInProjects(projects_pb2_grpc.ProjectsServiceServicer):
     async def CreateProject(self, request: pb.CreateProjectRequest, context: Any) -> Any:
         async def create(caller: Caller) -> pb.CreateProjectResponse:
             owner = str(caller.subject)
-            slug = request.slug or request.name.lower().replace(" ", "-")[:63]
+            slug = request.slug or re.sub(r"[^a-z0-9]+", "-", request.name.lower())[:63].strip("-") or "project"
             if any(p.owner_id == owner and p.slug == slug for p in self.projects.values()):
                 raise SlugTaken(f"the slug {slug} is taken")
             if len(set(request.labels)) < len(request.labels):
