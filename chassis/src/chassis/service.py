@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -25,6 +26,8 @@ from chassis.database import Database
 from chassis.health import DATABASE, Health
 from chassis.house import House
 from chassis.idempotency import Idempotency
+from chassis.jobs import command
+from chassis.jobs.cleanup import cleanups
 from chassis.jobs.declaration import Jobs
 from chassis.jobs.outbox import Outbox
 from chassis.jobs.tables import JobTables
@@ -32,7 +35,7 @@ from chassis.migrations import runner
 from chassis.ops import OpsServer
 from chassis.paging import Cursors
 from chassis.rpc.server import CallInterceptor
-from chassis.settings import MigrationSettings, ServiceSettings, load
+from chassis.settings import MigrationSettings, ServiceSettings, load, refuse
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +88,14 @@ class Service(Generic[S]):
             cursors=Cursors(settings.cursor_secret.get_secret_value()),
             outbox=Outbox(self.job_tables, database),
         )
+
+    @cached_property
+    def all_jobs(self) -> Jobs[S]:
+        """Its own jobs, and the clean-ups that every service has."""
+        made = Jobs[S]()
+        made.include(self.jobs)
+        made.include(cleanups(self.idempotency_keys, self.job_tables))
+        return made
 
     @property
     def version(self) -> str:
@@ -190,21 +201,33 @@ async def _serve(service: Service[S], settings: S) -> None:
 
 
 def main(service: Service[Any], arguments: Sequence[str] | None = None) -> None:
-    """Run one verb of a service's command line: `serve`, `migrate` or `sql`."""
+    """Run one verb of a service's command line: `serve`, `worker`, `jobs`, `migrate` or `sql`."""
     parser = argparse.ArgumentParser(prog=service.name, description=f"NeoForge's {service.name} service")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("serve", help="answer calls until SIGTERM")
+    worker = verbs.add_parser("worker", help="run jobs, hand them out and schedule them until SIGTERM")
+    worker.add_argument("--only", choices=("consumer", "relay", "scheduler"), help="do one of the three alone")
+    command.add_verb(verbs)
     verbs.add_parser("migrate", help="bring the schema up to date, as the role that owns it")
     verbs.add_parser("sql", help="print the SQL of all migrations")
-    verb = parser.parse_args(arguments).verb
+    options = parser.parse_args(arguments)
+    verb = options.verb
     if verb == "sql":
         runner.script(service.migrations, service.tables)
     elif verb == "migrate":
         migration = load(MigrationSettings)
         logs.setup(service.name, migration.log_level)
         runner.upgrade(migration.migration_database_url.get_secret_value(), service.migrations, service.tables)
+    elif verb == "jobs":
+        sys.exit(command.run(service, load(service.settings), options))
     else:
         settings = load(service.settings)
+        if verb == "worker" and settings.redis_url is None:
+            refuse([("NEOFORGE_REDIS_URL", "must be set for a worker")])
         logs.setup(service.name, settings.log_level)
         telemetry.setup(service.name, service.version)
+        if verb == "worker":
+            from chassis.jobs import worker as workers  # noqa: PLC0415 - a server should not carry Celery's memory
+
+            workers.run(service, settings, options.only)
         asyncio.run(_serve(service, settings))

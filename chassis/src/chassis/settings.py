@@ -182,6 +182,17 @@ class ServiceSettings(ProcessSettings):
     trusted_callers: Names = ("gateway",)
     cursor_secret: Secret
     idempotency_ttl_hours: Positive = 24
+    redis_url: SecretStr | None = None
+    """Where Celery's messages go; a worker needs it."""
+    worker_concurrency: Positive = 8
+    """How many jobs of each queue a worker runs at once."""
+    cleanup_interval_seconds: Annotated[float, Field(gt=0)] = 300.0
+    """How often expired idempotency keys are removed."""
+    handled_retention_days: Annotated[float, Field(ge=1)] = 7.0
+    """How long the ids of handled messages are kept: far longer than anything may deliver one again, which is the
+    visibility timeout of Celery (an hour, or twice the longest job)."""
+    dead_letter_retention_days: Annotated[float, Field(gt=0)] | None = None
+    """How long dead letters are kept; None means for ever."""
 
     @field_validator("trusted_callers", mode="before")
     @classmethod
@@ -215,10 +226,11 @@ def load(cls: type[S], overrides: Mapping[str, Any] | None = None) -> S:
     try:
         return cls(**(overrides or {}))
     except ValidationError as refused:
-        _refuse([(PREFIX + str(e["loc"][0]).upper(), e["msg"]) for e in refused.errors()])
+        refuse([(PREFIX + str(e["loc"][0]).upper(), e["msg"]) for e in refused.errors()])
 
 
-def _refuse(faults: list[tuple[str, str]]) -> NoReturn:
+def refuse(faults: list[tuple[str, str]]) -> NoReturn:
+    """Name the bad settings and what is wrong with each on stderr, and exit with EX_CONFIG (78)."""
     print(f"refusing to start, {len(faults)} bad setting(s):", file=sys.stderr)  # noqa: T201 - logging is not set up yet
     for name, fault in faults:
         print(f"  {name}: {fault.removeprefix('Value error, ')}", file=sys.stderr)  # noqa: T201 - as above

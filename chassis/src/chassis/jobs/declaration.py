@@ -2,11 +2,12 @@
 
 import random
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
+from chassis.jobs.schedule import Schedule
 from chassis.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -48,15 +49,6 @@ class Backoff:
         # The exponent is bounded so that the power stays a number.
         whole = min(self.most_s, self.first_s * 2.0 ** min(attempt - 1, 60))
         return timedelta(seconds=whole * (0.5 + 0.5 * chance()))
-
-
-@dataclass(frozen=True)
-class Schedule(Generic[S]):
-    """When a periodic job is due: every so often (a length, or one that settings decide), or by a cron expression."""
-
-    every: timedelta | Callable[[S], timedelta] | None = None
-    cron: str | None = None
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
 
 @dataclass(frozen=True)
@@ -143,8 +135,6 @@ class Jobs(Generic[S]):
         comes twice runs once. After a standstill the last missed due time runs, once. `work.payload["due_at"]` is the
         due time (RFC 3339).
         """
-        if (every is None) == (cron is None):
-            raise ValueError(f"{kind} needs one of every and cron")
         schedule = Schedule[S](every, cron, ZoneInfo(timezone))
 
         def declare(run: "Run[S]") -> "Run[S]":

@@ -181,6 +181,47 @@ class JobStore:
             "COUNT outbox",
         )
 
+        job, due_at = sa.bindparam("job", type_=sa.Text), sa.bindparam("due_at", type_=MOMENT)
+        self._now = statement(sa.select(sa.func.clock_timestamp().label("now")), "SELECT clock_timestamp")
+        self._last_run = statement(
+            sa.select(sa.func.max(runs.c.due_at).label("due_at")).where(
+                runs.c.job == job, runs.c.due_at <= sa.bindparam("now", type_=MOMENT)
+            ),
+            "SELECT schedule_runs",
+        )
+        self._begin_run = statement(
+            insert(runs)
+            .values(job=job, due_at=due_at, outcome=sa.bindparam("outcome", type_=sa.Text))
+            .on_conflict_do_nothing(index_elements=["job", "due_at"]),
+            "INSERT schedule_runs",
+        )
+        newest = sa.select(runs.c.job, sa.func.max(runs.c.due_at)).group_by(runs.c.job)
+        self._last_runs = statement(
+            sa.select(runs.c.job, runs.c.due_at, runs.c.finished_at, runs.c.outcome, runs.c.error).where(
+                sa.tuple_(runs.c.job, runs.c.due_at).in_(newest)
+            ),
+            "SELECT schedule_runs",
+        )
+        listed = (
+            outbox.c.id,
+            outbox.c.kind,
+            outbox.c.aggregate,
+            outbox.c.created_at,
+            outbox.c.due_at,
+            outbox.c.attempts,
+            outbox.c.last_error,
+            outbox.c.dead_at,
+        )
+        most = sa.bindparam("limit", type_=sa.Integer)
+        self._dead = statement(
+            sa.select(*listed).where(~live).order_by(outbox.c.dead_at, outbox.c.position).limit(most), "SELECT outbox"
+        )
+        self._waiting = statement(
+            sa.select(*listed).where(live).order_by(outbox.c.due_at, outbox.c.position).limit(most), "SELECT outbox"
+        )
+        revived = {"dead_at": sa.null(), "attempts": 0, "due_at": now}
+        self._replay = statement(sa.update(outbox).where(id_, ~live).values(revived), "UPDATE outbox")
+        self._replay_all = statement(sa.update(outbox).where(~live).values(revived), "UPDATE outbox")
         run = sa.and_(
             runs.c.job == sa.bindparam("of_job", type_=sa.Text),
             runs.c.due_at == sa.bindparam("of_due_at", type_=MOMENT),
@@ -245,6 +286,38 @@ class JobStore:
     async def run_ended(self, tx: Connection, job: str, due_at: datetime, outcome: str, error: str | None) -> None:
         """Record how a run of a periodic job ended."""
         await tx.execute(self._run_ended, of_job=job, of_due_at=due_at, outcome=outcome, error=error)
+
+    async def now(self, connection: Connection) -> datetime:
+        """Give the database's clock."""
+        moment: datetime = (await connection.one(self._now)).now
+        return moment
+
+    async def last_run(self, connection: Connection, job: str, now: datetime) -> datetime | None:
+        """Give the last due time on record of a periodic job that is not after `now`, or None."""
+        moment: datetime | None = (await connection.one(self._last_run, job=job, now=now)).due_at
+        return moment
+
+    async def begin_run(self, tx: Connection, job: str, due_at: datetime, outcome: str) -> bool:
+        """Claim a run of a periodic job; False if another scheduler has it."""
+        return bool(await tx.execute(self._begin_run, job=job, due_at=due_at, outcome=outcome))
+
+    async def last_runs(self, connection: Connection) -> dict[str, Any]:
+        """Give the row of the last run of each periodic job (due_at, finished_at, outcome, error)."""
+        return {row.job: row for row in await connection.all(self._last_runs)}
+
+    async def dead(self, connection: Connection, limit: int) -> list[Any]:
+        """Give the rows of up to `limit` dead letters, the oldest first."""
+        return await connection.all(self._dead, limit=limit)
+
+    async def waiting(self, connection: Connection, limit: int) -> list[Any]:
+        """Give the rows of up to `limit` messages that are not handled yet, the next one first."""
+        return await connection.all(self._waiting, limit=limit)
+
+    async def replay(self, connection: Connection, id: UUID | None) -> int:  # noqa: A002 - the field's name
+        """Let one dead letter (None: each) live again, with all its attempts, and say how many there were."""
+        if id is None:
+            return await connection.execute(self._replay_all)
+        return await connection.execute(self._replay, id=id)
 
     async def count(self, connection: Connection) -> Counts:
         """Count the messages by state."""

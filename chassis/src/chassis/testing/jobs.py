@@ -31,8 +31,8 @@ class JobRunner:
     def __init__(self, service: Service[Any], house: House[Any]) -> None:
         self.store = JobStore(service.job_tables)
         self._house = house
-        self._kinds = [job.kind for job in service.jobs]
-        self._consumer = Consumer(service.name, service.jobs, self.store, house)
+        self._kinds = [job.kind for job in service.all_jobs]
+        self._consumer = Consumer(service.name, service.all_jobs, self.store, house)
         outbox, length = service.job_tables.outbox, sa.bindparam("length", type_=sa.Interval)
         self._shift = statement(
             sa.update(outbox).values(due_at=outbox.c.due_at - length, leased_until=outbox.c.leased_until - length),

@@ -1,0 +1,165 @@
+"""Celery on Redis as transport: the names in Redis, the app of each queue, and what is read back from Redis."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import redis.asyncio as redis
+from celery import Celery
+from kombu.entity import Queue
+from kombu.exceptions import OperationalError
+from opentelemetry.trace import SpanKind
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from chassis.jobs import metrics
+from chassis.jobs.declaration import Job
+from chassis.jobs.store import Handed
+from chassis.telemetry import propagator, tracer
+
+QUEUES: Final = "neoforge:queues"
+"""A sorted set of the names of all queues, scored by when each was last seen (Unix seconds)."""
+UNACKED: Final = ".unacked"
+"""Behind a queue's name: the hash of the messages that are with a worker."""
+
+AWAY: Final[tuple[type[Exception], ...]] = (RedisError, OperationalError, OSError)
+"""What is raised while Redis does not answer."""
+
+_VISIBILITY_S: Final = 3_600.0
+_TIMEOUT_S: Final = 5.0
+
+
+def celery_app(queue: str, url: str, longest_s: float, concurrency: int) -> Celery:
+    """Give the Celery app of one queue.
+
+    Its settings make Celery a plain transport: what runs again, and when, is decided in PostgreSQL. There is an app per
+    queue so that each queue has its own prefetch and its own threads, and slow jobs never take those of the quick.
+    """
+    app = Celery(queue, broker=url, set_as_current=False)
+    app.conf.update(
+        task_queues=[Queue(queue)],  # type: ignore[no-untyped-call] # it has no annotations
+        task_default_queue=queue,
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_concurrency=concurrency,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            # Longer than the longest job, or Redis would give it to a second worker meanwhile.
+            "visibility_timeout": max(_VISIBILITY_S, 2 * longest_s),
+            "unacked_key": queue + UNACKED,
+            "unacked_index_key": f"{queue}{UNACKED}.index",
+            "unacked_mutex_key": f"{queue}{UNACKED}.mutex",
+            "socket_connect_timeout": _TIMEOUT_S,
+            "socket_timeout": _TIMEOUT_S * 2,
+            "socket_keepalive": True,
+        },
+    )
+    return app
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How many messages of a queue wait in Redis, and how many are with workers."""
+
+    waiting: int
+    unacked: int
+
+
+class Broker:
+    """The queues of one service in Redis."""
+
+    def __init__(self, service: str, url: str, jobs: Iterable[Job[Any]], concurrency: int) -> None:
+        self.jobs: Mapping[str, Job[Any]] = {job.kind: job for job in jobs}
+        longest_s = max((job.timeout_s for job in self.jobs.values()), default=0.0)
+        self.queues: dict[str, list[str]] = {}
+        for job in self.jobs.values():
+            self.queues.setdefault(f"{service}.{job.queue}", []).append(job.kind)
+        self.apps = {queue: celery_app(queue, url, longest_s, concurrency) for queue in self.queues}
+        self._marker = f"neoforge:{service}:broker"
+        self._redis = redis.Redis.from_url(
+            url,
+            socket_timeout=_TIMEOUT_S,
+            socket_connect_timeout=_TIMEOUT_S,
+            retry=Retry(NoBackoff(), 1),  # the first command after Redis was restarted meets the old connection
+        )
+
+    async def depths(self) -> dict[str, Depth]:
+        """Give the depth of each queue, and write it to the metrics.
+
+        Raises:
+            RedisError: Redis does not answer.
+        """
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.zadd(QUEUES, dict.fromkeys(self.queues, time.time()))
+            for queue in self.queues:
+                pipeline.llen(queue)
+                pipeline.hlen(queue + UNACKED)
+            _, *counts = await pipeline.execute()
+        depths = dict(zip(self.queues, map(Depth, counts[::2], counts[1::2]), strict=True))
+        for queue, depth in depths.items():
+            metrics.queue_depth.labels(queue).set(depth.waiting + depth.unacked)
+        return depths
+
+    async def lost(self) -> bool:
+        """Say whether Redis has lost what it held since a relay last asked.
+
+        That is so when the marker in it is gone (flushed, or restarted without its data) or names another run of the
+        server (restarted, perhaps without its last second). Of several relays one is told.
+
+        Raises:
+            RedisError: Redis does not answer.
+        """
+        run: str = (await self._redis.info("server"))["run_id"]
+        return bool(await self._redis.set(self._marker, run, get=True) != run.encode())
+
+    def send(self, queue: str, batch: Sequence[Handed], *, sent: Callable[[UUID], None]) -> None:
+        """Give a batch to Celery, calling `sent` with each id after it; blocks, so it runs in a thread.
+
+        Raises:
+            AWAY: Redis does not answer; those after the last `sent` were not given.
+        """
+        app = self.apps[queue]
+        with app.producer_pool.acquire(block=True) as producer:
+            for message in batch:
+                with tracer.start_as_current_span(
+                    f"send {message.kind}",
+                    context=propagator.extract({"traceparent": message.traceparent} if message.traceparent else {}),
+                    kind=SpanKind.PRODUCER,
+                    attributes={
+                        "messaging.system": "celery",
+                        "messaging.operation.name": "send",
+                        "messaging.operation.type": "send",
+                        "messaging.destination.name": queue,
+                        "messaging.message.id": str(message.id),
+                    },
+                ):
+                    carrier: dict[str, str] = {}
+                    propagator.inject(carrier)
+                    app.send_task(
+                        message.kind,
+                        args=(str(message.id), carrier.get("traceparent")),
+                        task_id=str(message.id),
+                        queue=queue,
+                        producer=producer,
+                        retry=False,
+                        ignore_result=True,
+                    )
+                metrics.handed_out.labels(message.kind).inc()
+                sent(message.id)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+        for app in self.apps.values():
+            app.close()

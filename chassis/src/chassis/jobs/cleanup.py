@@ -1,0 +1,81 @@
+"""Periodic jobs that every service has: what has had its time is removed, in batches that are in nobody's way."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Final
+
+import sqlalchemy as sa
+
+from chassis.database import Database, Statement, statement
+from chassis.jobs.declaration import Jobs
+from chassis.jobs.tables import JobTables
+from chassis.jobs.work import Work
+from chassis.settings import ServiceSettings
+
+BATCH: Final = 1_000
+"""Rows of one transaction: some milliseconds, the longest that a writer of such a row waits."""
+PAUSE_S: Final = 0.02
+"""Between two batches, so that a large clean-up leaves the disk and the processor to others."""
+_BUDGET_S: Final = 240.0
+"""After so long the rest is left to the next run."""
+_SKEW: Final = timedelta(seconds=5)
+"""How much longer an idempotency key is kept than it is valid, for services whose clocks differ."""
+_RUNS_KEPT: Final = timedelta(days=30)
+
+
+def old_rows(table: sa.Table, old: sa.ColumnElement[bool], order: sa.ColumnElement[object]) -> Statement:
+    """Compile the removal of up to BATCH rows that are `old`, without waiting for any that someone works on.
+
+    `old` may have the parameter `kept` (an interval).
+    """
+    key = list(table.primary_key.columns)
+    batch = sa.select(*key).where(old).order_by(order).limit(BATCH).with_for_update(skip_locked=True).cte("batch")
+    return statement(
+        sa.delete(table).where(sa.and_(*(column == batch.c[column.name] for column in key))), f"DELETE {table.name}"
+    )
+
+
+async def remove(database: Database, rows: Statement, **parameters: object) -> AsyncIterator[int]:
+    """Remove old rows batch by batch, giving the size of each, until none is left or the time is up."""
+    deadline = time.monotonic() + _BUDGET_S
+    while time.monotonic() < deadline:
+        async with database.connection() as connection:
+            removed = await connection.execute(rows, **parameters)
+        yield removed
+        if removed < BATCH:
+            return
+        await asyncio.sleep(PAUSE_S)
+
+
+def cleanups(idempotency_keys: sa.Table, tables: JobTables) -> Jobs[ServiceSettings]:
+    """Give the clean-ups of a service with these tables."""
+    outbox, handled, runs = tables.outbox, tables.handled, tables.schedule_runs
+    before = sa.func.now() - sa.bindparam("kept", type_=sa.Interval)
+    expired_keys = old_rows(idempotency_keys, idempotency_keys.c.expires_at < before, idempotency_keys.c.expires_at)
+    old_handled = old_rows(handled, handled.c.handled_at < before, handled.c.handled_at)
+    old_dead = old_rows(outbox, outbox.c.dead_at < before, outbox.c.dead_at)
+    later = runs.alias("later")
+    newer = sa.exists().where(later.c.job == runs.c.job, later.c.due_at > runs.c.due_at)
+    old_runs = old_rows(runs, sa.and_(runs.c.due_at < before, newer), runs.c.due_at)
+
+    jobs = Jobs[ServiceSettings]()
+
+    @jobs.periodic("idempotency.cleanup", every=lambda s: timedelta(seconds=s.cleanup_interval_seconds), slow=True)
+    async def _remove_expired_keys(work: Work[ServiceSettings]) -> None:
+        async for _ in remove(work.house.database, expired_keys, kept=_SKEW):
+            pass
+
+    @jobs.periodic("jobs.cleanup", every=timedelta(hours=1), slow=True)
+    async def _remove_old_traces(work: Work[ServiceSettings]) -> None:
+        settings, database = work.house.settings, work.house.database
+        async for _ in remove(database, old_handled, kept=timedelta(days=settings.handled_retention_days)):
+            pass
+        async for _ in remove(database, old_runs, kept=_RUNS_KEPT):
+            pass
+        if settings.dead_letter_retention_days is not None:
+            async for _ in remove(database, old_dead, kept=timedelta(days=settings.dead_letter_retention_days)):
+                pass
+
+    return jobs
