@@ -1,7 +1,7 @@
 """One suite for every service: a service is in it by the file tests/specimen.py in its folder."""
 
 import importlib.util
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,11 @@ def service(specimen: Specimen) -> Service[Any]:
 
 
 @pytest.fixture
+def own_settings(specimen: Specimen) -> Mapping[str, Any]:
+    return specimen.settings
+
+
+@pytest.fixture
 def act(call: Client, specimen: Specimen) -> Actor:
     return Actor(call, specimen)
 
@@ -69,8 +74,8 @@ async def serve(settings: Any) -> AsyncIterator[Callable[..., Any]]:
     """Starts further servers of a service, or one that was tampered with, on the test's database."""
     servers: list[RunningService[Any]] = []
 
-    async def start(service: Service[Any]) -> RunningService[Any]:
-        server = RunningService(service, settings)
+    async def start(service: Service[Any], **changes: Any) -> RunningService[Any]:
+        server = RunningService(service, settings.model_copy(update=changes))
         await server.start()
         servers.append(server)
         return server

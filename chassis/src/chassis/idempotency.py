@@ -61,8 +61,10 @@ class Idempotency:
 
     def __init__(self, keys: sa.Table, ttl: timedelta) -> None:
         self._ttl = ttl
+        # The key only after the payload: who held the key and waited for the payload would be in its holder's way.
         self._try = _lock(
-            "SELECT pg_try_advisory_xact_lock(:payload) AS payload, pg_try_advisory_xact_lock(:key) AS key"
+            "SELECT payload, CASE WHEN payload THEN pg_try_advisory_xact_lock(:key) ELSE false END AS key"
+            " FROM pg_try_advisory_xact_lock(:payload) AS payload"
         )
         self._bound = _lock("SELECT set_config('lock_timeout', :wait, true)")
         self._await = _lock("SELECT pg_advisory_xact_lock(:lock)")

@@ -39,6 +39,8 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 SPIFFE_PREFIX: Final = "spiffe://neoforge/"
 LONGEST_CALL_S: Final = 60.0
 """A call without a deadline gets this one, so that nothing works for a caller who is long gone."""
+_DEADLINE_SLACK_S: Final = 0.1
+"""The caller's clock started before ours did: its cancel at the deadline is here a little before we think it is due."""
 
 _FAULTS = frozenset({Kind.INTERNAL, Kind.UNAVAILABLE, Kind.DEADLINE})
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -184,7 +186,7 @@ def _check_idempotency(call: calls.Call) -> None:
 def _cancelled(context: Context) -> grpc.StatusCode:
     """Why gRPC cancelled the call: its deadline passed, or the caller (or a draining server) gave it up."""
     remaining = context.time_remaining()
-    out_of_time = remaining is not None and remaining <= 0
+    out_of_time = remaining is not None and remaining <= _DEADLINE_SLACK_S
     return grpc.StatusCode.DEADLINE_EXCEEDED if out_of_time else grpc.StatusCode.CANCELLED
 
 

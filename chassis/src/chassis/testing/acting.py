@@ -1,6 +1,7 @@
 """Doing something with a specimen's resources, and looking at their rows from outside."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -40,10 +41,14 @@ class Rows:
         """Open a connection of one's own."""
         return await psycopg.AsyncConnection.connect(self._url)
 
+    def sql(self, text: str) -> bytes:
+        """Give SQL in which {table} stands for the specimen's table and {database} for the database."""
+        return text.replace("{table}", self._table).replace("{database}", urlsplit(self._url).path[1:]).encode()
+
     async def ask(self, sql: str, *values: Any) -> list[Any]:
-        """Run SQL in which {table} is the specimen's table."""
+        """Run SQL, as `sql` takes it, in a transaction of its own."""
         async with await self.connect() as connection:
-            cursor = await connection.execute(sql.replace("{table}", self._table).encode(), values)
+            cursor = await connection.execute(self.sql(sql), values)
             return await cursor.fetchall() if cursor.description else []
 
     async def count(self) -> int:
@@ -57,6 +62,13 @@ class Rows:
         return connection
 
     async def waiting(self) -> list[int]:
-        """Give the processes of the server that wait for a lock other than an advisory one."""
-        waits = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        return [pid for (pid,) in await self.ask(waits + " AND wait_event <> 'advisory'")]
+        """Give the processes of the server that wait for a row or a table."""
+        return await self._waiting("wait_event <> 'advisory'")
+
+    async def waiting_for_keys(self) -> list[int]:
+        """Give the processes of the server that wait for an idempotency key."""
+        return await self._waiting("wait_event = 'advisory'")
+
+    async def _waiting(self, condition: str) -> list[int]:
+        active = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND "
+        return [pid for (pid,) in await self.ask(active + condition)]
