@@ -67,6 +67,14 @@ class PageRequest:
 
 
 @dataclass(frozen=True)
+class Total:
+    """How many rows a list has: exactly so many, or more than these."""
+
+    rows: int
+    exact: bool
+
+
+@dataclass(frozen=True)
 class Page(Generic[T]):
     """A page of rows and where it stands; without `total_exact`, `total` is a lower bound. No cursor: an end."""
 
@@ -192,9 +200,16 @@ class Listing:
         )
 
     async def page(
-        self, connection: Connection, request: PageRequest, cursors: Cursors, scope: str, **parameters: Any
+        self,
+        connection: Connection,
+        request: PageRequest,
+        cursors: Cursors,
+        scope: str,
+        *,
+        counted: Total | None = None,
+        **parameters: Any,
     ) -> Page[Any]:
-        """Read one page; `parameters` are what the branches leave open."""
+        """Read one page; `parameters` are what the branches leave open, `counted` the total where it is known already."""
         position, size = request.position, request.size
         skip = 0 if position else (request.number - 1) * size
         limits = {"limit": size + 1, "skip": skip, "reach": skip + size + 1}
@@ -203,8 +218,9 @@ class Listing:
         rows = await connection.all(chosen, **limits, **key, **parameters)
         if position is not None and position.backward and not rows:
             # All that stood before is gone meanwhile: what is the first page now is where going back leads.
-            return await self.page(connection, PageRequest(size, 1, None), cursors, scope, **parameters)
-        total = (await connection.one(self._count, **parameters)).total
+            start = PageRequest(size, 1, None)
+            return await self.page(connection, start, cursors, scope, counted=counted, **parameters)
+        total = counted or _total((await connection.one(self._count, **parameters)).total)
 
         more, rows = len(rows) > size, rows[:size]
         backward = position is not None and position.backward
@@ -219,13 +235,17 @@ class Listing:
 
         return Page(
             rows=rows,
-            total=min(total, COUNT_CAP),
-            total_exact=total <= COUNT_CAP,
+            total=total.rows,
+            total_exact=total.exact,
             number=request.number if before else 1,
             size=size,
             next_cursor=cursor(rows[-1], back=False) if after and rows else "",
             previous_cursor=cursor(rows[0], back=True) if before and rows else "",
         )
+
+
+def _total(counted: int) -> Total:
+    return Total(min(counted, COUNT_CAP), exact=counted <= COUNT_CAP)
 
 
 def _merged(selects: Sequence[sa.Select[Any]]) -> Any:

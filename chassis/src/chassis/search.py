@@ -12,8 +12,8 @@ def document(*columns: str) -> str:
     return f"to_tsvector('simple'::regconfig, {text})"
 
 
-def matches(vector: sa.ColumnElement[Any], text: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-    """Give the condition that every word of `text` begins a word of `vector`; a text without words matches nothing.
+def query(text: sa.ColumnElement[str]) -> sa.ColumnElement[Any]:
+    """Give the tsquery for every word of `text` at the beginning of a word; a text without words matches nothing.
 
     The words are found by the same parser that made the vector, so that addresses and hyphenated words match too.
     """
@@ -21,4 +21,9 @@ def matches(vector: sa.ColumnElement[Any], text: sa.ColumnElement[str]) -> sa.Co
     prefixes = sa.func.regexp_replace(
         words, sa.literal_column("'''( &|$)'"), sa.literal_column("''':*\\1'"), sa.literal_column("'g'")
     )
-    return vector.op("@@")(sa.cast(prefixes, TSQUERY))
+    return sa.cast(prefixes, TSQUERY)
+
+
+def matches(vector: sa.ColumnElement[Any], text: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Give the condition that every word of `text` begins a word of `vector`."""
+    return vector.op("@@")(query(text))
