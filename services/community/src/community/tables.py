@@ -1,0 +1,240 @@
+"""The tables of the community schema; the migrations lead here, which a test proves."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
+
+from chassis import idempotency, search
+from chassis.jobs import tables as jobs
+
+metadata = sa.MetaData(schema="community")
+
+MOMENT: Final = sa.DateTime(timezone=True)
+SEARCH: Final = search.document("title", "body")
+HOT: Final = (
+    "floor((log(greatest(points, 1)::double precision)"
+    " + extract(epoch from (created_at AT TIME ZONE 'UTC')) / 45000) * 1000000)::bigint"
+)
+"""In millionths: the decimal logarithm of the points, plus the age in units of 12.5 hours. It depends on nothing that
+changes with time alone, so that it needs no rescoring and two posts keep their order while nobody reacts to them."""
+
+categories = sa.Table(
+    "categories",
+    metadata,
+    sa.Column("slug", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("updated_at", MOMENT, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+)
+
+posts = sa.Table(
+    "posts",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("author_id", sa.Uuid, nullable=False),
+    sa.Column(
+        "category", sa.Text, sa.ForeignKey("community.categories.slug", name="posts_category_fkey"), nullable=False
+    ),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("html", sa.Text, nullable=False),
+    sa.Column("excerpt", sa.Text, nullable=False),
+    sa.Column("tags", ARRAY(sa.Text), nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("hidden_reason", sa.Text, nullable=False),
+    sa.Column("pinned", sa.Boolean, nullable=False),
+    sa.Column("locked", sa.Boolean, nullable=False),
+    sa.Column("accepted_reply_id", sa.Uuid),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("updated_at", MOMENT, nullable=False),
+    sa.Column("edited_at", MOMENT),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("search", TSVECTOR, sa.Computed(SEARCH, persisted=True), nullable=False),
+    sa.CheckConstraint("status IN ('published', 'hidden', 'deleted')", name="posts_status_check"),
+    sa.Index("posts_category_idx", "category"),
+    sa.Index("posts_search_idx", "search", postgresql_using="gin"),
+)
+
+# What readers make of a post stands apart from it: reacting rewrites neither its text nor its search index.
+activity = sa.Table(
+    "activity",
+    metadata,
+    sa.Column(
+        "post_id",
+        sa.Uuid,
+        sa.ForeignKey("community.posts.id", name="activity_post_id_fkey", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("reaction_count", sa.BigInteger, nullable=False),
+    sa.Column("reply_count", sa.BigInteger, nullable=False),
+    sa.Column("last_reply_number", sa.BigInteger, nullable=False),
+    sa.Column("last_activity_at", MOMENT, nullable=False),
+    sa.Column("points", sa.BigInteger, sa.Computed("reaction_count + 2 * reply_count", persisted=True), nullable=False),
+    # When it last went down in a list: see store/listing.py.
+    sa.Column("fell_at", MOMENT),
+)
+
+_ORDERED: Final = ("created_at", "hot", "points")
+_LISTED: Final = sa.text("NOT hidden")
+
+# What lists walk: one narrow row per post for the list of all (tag '') and one for each of its tags. A projection of
+# posts and activity, written by store/entries.py alone.
+entries = sa.Table(
+    "entries",
+    metadata,
+    sa.Column(
+        "post_id",
+        sa.Uuid,
+        sa.ForeignKey("community.posts.id", name="entries_post_id_fkey", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    sa.Column("tag", sa.Text, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    sa.Column("author_id", sa.Uuid, nullable=False),
+    sa.Column("hidden", sa.Boolean, nullable=False),
+    sa.Column("answered", sa.Boolean, nullable=False),
+    sa.Column("pinned", sa.Boolean, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("points", sa.BigInteger, nullable=False),
+    sa.Column("hot", sa.BigInteger, sa.Computed(HOT, persisted=True), nullable=False),
+    sa.Column("fell_at", MOMENT),
+    sa.PrimaryKeyConstraint("post_id", "tag", name="entries_pkey"),
+    # One for each filter in each order that is offered.
+    *(
+        sa.Index(
+            f"entries_{name}_{column}_idx",
+            *filters,
+            "pinned",
+            column,
+            "post_id",
+            postgresql_where=None if name == "author" else _LISTED,
+        )
+        for column in _ORDERED
+        for name, filters in (
+            ("all", ("tag",)),
+            ("answered", ("tag", "answered")),
+            ("category", ("tag", "category")),
+            ("category_answered", ("tag", "category", "answered")),
+            ("author", ("author_id", "tag")),
+        )
+    ),
+)
+
+replies = sa.Table(
+    "replies",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column(
+        "post_id",
+        sa.Uuid,
+        sa.ForeignKey("community.posts.id", name="replies_post_id_fkey", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    sa.Column("parent_id", sa.Uuid),
+    # Compared by code point: hexadecimal digits in the order of their numbers.
+    sa.Column("path", sa.Text(collation="C"), nullable=False),
+    sa.Column("author_id", sa.Uuid, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("html", sa.Text, nullable=False),
+    sa.Column("excerpt", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("hidden_reason", sa.Text, nullable=False),
+    sa.Column("child_count", sa.BigInteger, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("updated_at", MOMENT, nullable=False),
+    sa.Column("edited_at", MOMENT),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("status IN ('published', 'hidden', 'deleted')", name="replies_status_check"),
+    sa.Index("replies_path_idx", "post_id", "path", unique=True),
+    # What readers see, what moderators see besides, and what authors see of their own.
+    sa.Index(
+        "replies_shown_idx",
+        "post_id",
+        "path",
+        postgresql_where=sa.text("status = 'published' OR child_count > 0"),
+    ),
+    sa.Index(
+        "replies_hidden_idx",
+        "post_id",
+        "path",
+        postgresql_where=sa.text("status = 'hidden' AND child_count = 0"),
+    ),
+    sa.Index(
+        "replies_own_hidden_idx",
+        "post_id",
+        "author_id",
+        "path",
+        postgresql_where=sa.text("status = 'hidden' AND child_count = 0"),
+    ),
+)
+
+reactions = sa.Table(
+    "reactions",
+    metadata,
+    sa.Column("subject_id", sa.Uuid, nullable=False),
+    sa.Column("person_id", sa.Uuid, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.PrimaryKeyConstraint("subject_id", "person_id", "kind", name="reactions_pkey"),
+)
+
+reaction_counts = sa.Table(
+    "reaction_counts",
+    metadata,
+    sa.Column("subject_id", sa.Uuid, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("subject_id", "kind", name="reaction_counts_pkey"),
+    sa.CheckConstraint("count >= 0", name="reaction_counts_count_check"),
+)
+
+reports = sa.Table(
+    "reports",
+    metadata,
+    sa.Column("subject_id", sa.Uuid, nullable=False),
+    sa.Column("person_id", sa.Uuid, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.PrimaryKeyConstraint("subject_id", "person_id", name="reports_pkey"),
+    sa.Index("reports_created_at_idx", "subject_id", "created_at"),
+)
+
+cases = sa.Table(
+    "cases",
+    metadata,
+    sa.Column("subject_id", sa.Uuid, primary_key=True),
+    sa.Column("subject_kind", sa.Text, nullable=False),
+    sa.Column("post_id", sa.Uuid, nullable=False),
+    sa.Column("author_id", sa.Uuid, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("opened_at", MOMENT, nullable=False),
+    sa.Column("decision_reason", sa.Text, nullable=False),
+    sa.CheckConstraint("subject_kind IN ('post', 'reply')", name="cases_subject_kind_check"),
+    sa.CheckConstraint("state IN ('open', 'hidden', 'dismissed', 'deleted')", name="cases_state_check"),
+    sa.Index("cases_opened_at_idx", "opened_at", "subject_id"),
+    sa.Index("cases_state_opened_at_idx", "state", "opened_at", "subject_id"),
+)
+
+# The service's role may add to it and read it, nothing else: see the migration.
+moderation_log = sa.Table(
+    "moderation_log",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject_kind", sa.Text, nullable=False),
+    sa.Column("subject_id", sa.Uuid, nullable=False),
+    sa.Column("post_id", sa.Uuid, nullable=False),
+    sa.Column("moderator_id", sa.Uuid, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Index("moderation_log_created_at_idx", "created_at", "id"),
+    sa.Index("moderation_log_post_id_idx", "post_id", "created_at", "id"),
+)
+
+idempotency_keys = idempotency.table(metadata)
+job_tables = jobs.job_tables(metadata)
