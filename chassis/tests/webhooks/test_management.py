@@ -8,9 +8,9 @@ import pytest
 from hooked.owner import Owner
 from hooked.service import WEBHOOKS
 
-from chassis.errors import InvalidCursor, InvalidFields, LimitReached
+from chassis.errors import InvalidCursor, InvalidFields, LimitReached, VersionMismatch
 from chassis.testing.receiver import Receiver
-from chassis.webhooks.management import EndpointChanged, EndpointNotFound, PageWanted
+from chassis.webhooks.management import EndpointNotFound, PageWanted
 from chassis.webhooks.model import MAX_ENDPOINTS, MAX_SECRETS, Event
 
 URL = "https://hooks.example/in"
@@ -49,9 +49,9 @@ async def test_a_change_that_changes_nothing_keeps_the_version(owner: Owner) -> 
 async def test_a_change_for_another_version_is_refused(owner: Owner) -> None:
     endpoint, _ = await owner.make(URL)
     async with owner.house.database.transaction() as tx:
-        with pytest.raises(EndpointChanged):
+        with pytest.raises(VersionMismatch):
             await owner.webhooks.change(tx, endpoint.id, owner.id, {"enabled": False}, 2)
-        with pytest.raises(EndpointChanged):
+        with pytest.raises(VersionMismatch):
             await owner.webhooks.delete(tx, endpoint.id, owner.id, 2)
 
 

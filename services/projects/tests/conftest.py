@@ -1,6 +1,10 @@
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from chassis.service import Service
+from chassis.testing.plugin import PASSWORD
 from projects.__main__ import SERVICE
 from projects.settings import Settings
 
@@ -8,3 +12,8 @@ from projects.settings import Settings
 @pytest.fixture(scope="session")
 def service() -> Service[Settings]:
     return SERVICE
+
+
+@pytest.fixture
+def own_settings() -> Mapping[str, Any]:
+    return {"webhook_secret_key": PASSWORD, "webhook_allowed_networks": "127.0.0.0/8"}

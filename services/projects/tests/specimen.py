@@ -2,6 +2,7 @@
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from chassis.testing.plugin import PASSWORD
 from chassis.testing.specimen import Specimen
 from neoforge.projects.v1 import projects_pb2 as pb
 from projects.__main__ import SERVICE
@@ -26,4 +27,5 @@ SPECIMEN = Specimen(
     ),
     resource=lambda reply: reply.project,
     items=lambda reply: reply.projects,
+    settings={"webhook_secret_key": PASSWORD},
 )

@@ -29,7 +29,7 @@ def environment(settings: ServiceSettings) -> dict[str, str]:
 def _written(value: Any) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 class ServiceProcess:

@@ -3,7 +3,7 @@
 Each service gives one, as `SPECIMEN` in `tests/specimen.py` of its folder, and the whole suite runs against it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -47,6 +47,8 @@ class Specimen:
     """The resources in a reply to `listing`."""
     order: str = "created_at"
     """The column of `table` that `listing` is ordered by, newest first; equal ones by id."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the service is told beyond what every service is."""
     maker: Caller = field(default=MAKER)
     """A person who may do all of this, and sees in `listing` what they made."""
     other: Caller = field(default=OTHER)

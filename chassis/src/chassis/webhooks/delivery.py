@@ -78,7 +78,7 @@ class Deliveries:
         seal: Seal,
         client: OutboundClient,
         patience: Patience,
-        notify: Notify,
+        notify: Notify | None,
         send_traceparent: bool,
     ) -> None:
         self._database = database
@@ -200,7 +200,7 @@ class Deliveries:
             return None
         if not await self._endpoints.disable(tx, message.endpoint_id, reason, now):
             return None
-        if message.contact:
+        if message.contact and self._notify:
             origin = urls.parse(message.url)[1].origin
             await self._notify(tx, self._outbox, Disabled(message.endpoint_id, message.contact, origin, reason))
         return reason

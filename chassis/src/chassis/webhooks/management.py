@@ -38,16 +38,6 @@ class MessageNotFound(NotFound):
         super().__init__("this webhook has no such message")
 
 
-class EndpointChanged(VersionMismatch):
-    """The endpoint has moved on from the version that the change was meant for."""
-
-    def __init__(self, expected: int, version: int) -> None:
-        super().__init__(
-            f"the webhook has version {version}, not {expected}; read it again",
-            metadata={"version": str(version)},
-        )
-
-
 @dataclass(frozen=True)
 class PageWanted:
     """Which page of a list is asked for; 0 and an empty text mean that nothing was said."""
@@ -151,7 +141,7 @@ class Webhooks:
 
         Raises:
             EndpointNotFound: the owner has no such endpoint.
-            EndpointChanged: it has another version than the expected one (0: any).
+            VersionMismatch: it has another version than the expected one (0: any).
             InvalidFields: fields break their rules.
         """
         endpoint = await self._for_change(tx, endpoint_id, owner_id, expected_version)
@@ -167,7 +157,7 @@ class Webhooks:
 
         Raises:
             EndpointNotFound: the owner has no such endpoint.
-            EndpointChanged: it has another version than the expected one (0: any).
+            VersionMismatch: it has another version than the expected one (0: any).
         """
         await self._for_change(tx, endpoint_id, owner_id, expected_version)
         await self._endpoints.delete(tx, endpoint_id, datetime.now(UTC))
@@ -263,5 +253,5 @@ class Webhooks:
         if endpoint is None:
             raise EndpointNotFound
         if expected_version and expected_version != endpoint.version:
-            raise EndpointChanged(expected_version, endpoint.version)
+            raise VersionMismatch.of("webhook", expected_version, endpoint.version)
         return endpoint

@@ -44,7 +44,7 @@ class MessageStore:
             .join(endpoints, endpoints.c.id == messages.c.endpoint_id)
             .where(
                 id_,
-                messages.c.turn == sa.bindparam("turn", type_=sa.Integer),
+                messages.c.turn == sa.bindparam("turn", type_=sa.BigInteger),
                 messages.c.state == sa.literal_column(f"'{_PENDING}'"),
                 endpoints.c.deleted_at.is_(None),
             ),
@@ -54,7 +54,7 @@ class MessageStore:
             sa.update(messages)
             .where(
                 id_,
-                messages.c.turn == sa.bindparam("old_turn", type_=sa.Integer),
+                messages.c.turn == sa.bindparam("old_turn", type_=sa.BigInteger),
                 messages.c.state == sa.literal_column(f"'{_PENDING}'"),
             )
             .values(
@@ -171,6 +171,6 @@ class MessageStore:
 
 def _purge(table: sa.Table, over: sa.ColumnElement[bool]) -> Statement:
     """A bounded removal that waits for nobody: what others work on is left for the next time."""
-    most = sa.bindparam("most", type_=sa.Integer)
+    most = sa.bindparam("most", type_=sa.BigInteger)
     chosen = sa.select(table.c.id).where(over).limit(most).with_for_update(skip_locked=True, of=table)
     return statement(sa.delete(table).where(table.c.id.in_(chosen)), f"DELETE {table.name}")

@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import Any, Final, Self
 from uuid import UUID
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic_core import to_json
 
 from chassis.errors import InvalidFields, Violation
+from chassis.mail.addresses import Address, InvalidAddress
 from chassis.text import check_text
 from chassis.webhooks import urls
 from chassis.webhooks.addresses import Network
@@ -190,7 +190,7 @@ def _check_contact(contact: str) -> list[Violation]:
     if not contact:
         return []
     try:
-        validate_email(contact, check_deliverability=False, allow_quoted_local=True, test_environment=True)
-    except EmailNotValidError as wrong:
+        Address.parse(contact)
+    except InvalidAddress as wrong:
         return [Violation("contact", f"must be an e-mail address: {wrong}")]
     return []

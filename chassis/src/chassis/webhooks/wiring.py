@@ -27,10 +27,10 @@ class ServiceWebhooks:
     """The webhooks of a service, declared once beside its tables.
 
     `jobs` are included among the service's; `of` gives its servicers what they manage endpoints and announce events by.
-    `notify` tells the contact of an endpoint that was disabled.
+    `notify` tells the contact of an endpoint that was disabled; a service without mail has none.
     """
 
-    def __init__(self, tables: Tables, event_types: tuple[str, ...], notify: Notify) -> None:
+    def __init__(self, tables: Tables, event_types: tuple[str, ...], notify: Notify | None = None) -> None:
         self.event_types = event_types
         self._notify = notify
         self._endpoints = EndpointStore(tables)

@@ -12,15 +12,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service: its package, its place among the ports, and settings that no other service has."""
+    """A service: its package, its place among the ports, and settings that no other service has.
+
+    `secrets` are those of them that are made for each stack: `webhook-secret-key` is NEOFORGE_WEBHOOK_SECRET_KEY.
+    """
 
     name: str
     offset: int
     environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+
+
+# Webhooks to this machine, so that one can try them.
+_TO_LOOPBACK = {"NEOFORGE_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128"}
 
 
 SERVICES = (
-    Service("projects", 0),
+    Service("projects", 0, _TO_LOOPBACK, ("webhook-secret-key",)),
 )  # fmt: skip
 
 

@@ -136,6 +136,7 @@ class Stack:
             "NEOFORGE_MIGRATION_DATABASE_URL": self._database_url(f"{service.name}_owner"),
             "NEOFORGE_TRUSTED_CALLERS": "gateway",
             **service.environment,
+            **{f"NEOFORGE_{name.upper().replace('-', '_')}": self.folders.secret(name) for name in service.secrets},
         }
 
     def gateway_environment(self) -> dict[str, str]:

@@ -4,18 +4,24 @@ from pathlib import Path
 
 from chassis.house import House
 from chassis.service import Service, Servicer, main
-from neoforge.projects.v1 import projects_pb2, projects_pb2_grpc
-from projects.jobs import jobs
+from neoforge.projects.v1 import projects_pb2, projects_pb2_grpc, webhooks_pb2, webhooks_pb2_grpc
+from projects.jobs import WEBHOOKS, jobs
 from projects.servicer import ProjectsServicer
 from projects.settings import Settings
 from projects.tables import idempotency_keys, job_tables, metadata
+from projects.webhooks.servicer import WebhooksServicer
 
 
 def build(house: House[Settings]) -> list[Servicer]:
+    webhooks = WEBHOOKS.of(house)
     return [
         Servicer(
-            ProjectsServicer(house.database, house.idempotency, house.cursors),
+            ProjectsServicer(house.database, house.idempotency, house.cursors, webhooks),
             projects_pb2_grpc.add_ProjectsServiceServicer_to_server,
+        ),
+        Servicer(
+            WebhooksServicer(house.database, house.idempotency, webhooks),
+            webhooks_pb2_grpc.add_WebhooksServiceServicer_to_server,
         ),
     ]
 
@@ -27,7 +33,10 @@ SERVICE = Service(
     idempotency_keys=idempotency_keys,
     job_tables=job_tables,
     migrations=Path(__file__).parent / "migrations",
-    descriptors=[projects_pb2.DESCRIPTOR.services_by_name["ProjectsService"]],
+    descriptors=[
+        projects_pb2.DESCRIPTOR.services_by_name["ProjectsService"],
+        webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"],
+    ],
     build=build,
     jobs=jobs,
 )

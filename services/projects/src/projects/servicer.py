@@ -13,20 +13,23 @@ from chassis.database import Connection, Database
 from chassis.errors import InvalidFields, LimitReached, VersionMismatch, Violation
 from chassis.idempotency import Idempotency
 from chassis.paging import Cursors
+from chassis.webhooks.management import Webhooks
 from neoforge.projects.v1 import projects_pb2 as pb
 from neoforge.projects.v1 import projects_pb2_grpc
 from projects import convert, store
 from projects.errors import MemberNotFound, ProjectNotFound, RoleTooLow
 from projects.model import MAX_MEMBERS, Project, Role
+from projects.webhooks import events
 
 
 class ProjectsServicer(projects_pb2_grpc.ProjectsServiceServicer):
     """Answers the calls of ProjectsService from PostgreSQL."""
 
-    def __init__(self, database: Database, idempotency: Idempotency, cursors: Cursors) -> None:
+    def __init__(self, database: Database, idempotency: Idempotency, cursors: Cursors, webhooks: Webhooks) -> None:
         self._database = database
         self._idempotency = idempotency
         self._cursors = cursors
+        self._webhooks = webhooks
 
     @allow(SIGNED_IN)
     async def CreateProject(self, request: pb.CreateProjectRequest, context: Any) -> pb.CreateProjectResponse:
@@ -45,6 +48,7 @@ class ProjectsServicer(projects_pb2_grpc.ProjectsServiceServicer):
             if earlier:
                 return earlier
             await store.insert(tx, project)
+            await self._webhooks.announce(tx, project.owner_id, events.created(project))
             reply = pb.CreateProjectResponse(project=convert.project_proto(project))
             return await self._idempotency.record(tx, reply)
 
@@ -84,8 +88,10 @@ class ProjectsServicer(projects_pb2_grpc.ProjectsServiceServicer):
                 raise RoleTooLow("maintainer")
             _expect(project, request.expected_version)
             changed = project.changed(changes, datetime.now(UTC))
-            if changed is not project and not await store.update(tx, changed):
-                raise VersionMismatch.of("project", project.version, project.version + 1)
+            if changed is not project:
+                if not await store.update(tx, changed):
+                    raise VersionMismatch.of("project", project.version, project.version + 1)
+                await self._webhooks.announce(tx, project.owner_id, events.changed(project, changed))
             reply = pb.UpdateProjectResponse(project=convert.project_proto(changed))
             return await self._idempotency.record(tx, reply)
 
@@ -99,6 +105,7 @@ class ProjectsServicer(projects_pb2_grpc.ProjectsServiceServicer):
             project = await self._owned(tx, id_, person)
             _expect(project, request.expected_version)
             await store.delete(tx, id_)
+            await self._webhooks.announce(tx, project.owner_id, events.deleted(project, datetime.now(UTC)))
             return await self._idempotency.record(tx, pb.DeleteProjectResponse())
 
     @allow(SIGNED_IN)
@@ -127,7 +134,10 @@ class ProjectsServicer(projects_pb2_grpc.ProjectsServiceServicer):
                 raise InvalidFields.of([Violation("user_id", "is the owner, whose role stays")])
             if await store.count_members(tx, id_) >= MAX_MEMBERS:
                 raise LimitReached(f"a project has at most {MAX_MEMBERS} members")
-            member = await store.set_member(tx, id_, user_id, role, datetime.now(UTC))
+            now = datetime.now(UTC)
+            member = await store.set_member(tx, id_, user_id, role, now)
+            if member.created_at == now:  # else they were one before, with some role
+                await self._webhooks.announce(tx, project.owner_id, events.member_added(project, member))
             reply = pb.SetMemberResponse(member=convert.member_proto(member))
             return await self._idempotency.record(tx, reply)
 
@@ -146,6 +156,8 @@ class ProjectsServicer(projects_pb2_grpc.ProjectsServiceServicer):
                 raise InvalidFields.of([Violation("user_id", "is the owner, who cannot leave")])
             if not await store.remove_member(tx, id_, user_id):
                 raise MemberNotFound
+            removed = events.member_removed(project, user_id, datetime.now(UTC))
+            await self._webhooks.announce(tx, project.owner_id, removed)
             return await self._idempotency.record(tx, pb.RemoveMemberResponse())
 
     async def _for_change(self, tx: Connection, id_: UUID, person: UUID) -> tuple[Project, Role | None]:

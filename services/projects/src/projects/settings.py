@@ -1,7 +1,7 @@
 """The projects service's own knobs."""
 
-from chassis.settings import ServiceSettings
+from chassis.webhooks.settings import WebhookSettings
 
 
-class Settings(ServiceSettings):
-    """What the projects service is told; so far nothing beyond what every service is."""
+class Settings(WebhookSettings):
+    """What the projects service is told: what every service is, and how webhooks are sent."""

@@ -5,6 +5,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 
 from chassis import idempotency, search
 from chassis.jobs import tables
+from chassis.webhooks import tables as webhooks
 
 metadata = sa.MetaData(schema="projects")
 
@@ -61,3 +62,4 @@ members = sa.Table(
 
 idempotency_keys = idempotency.table(metadata)
 job_tables = tables.job_tables(metadata)
+webhook_tables = webhooks.tables(metadata)
