@@ -1,30 +1,50 @@
 """`python -m support serve | worker | jobs | migrate | sql`."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from chassis.house import House
 from chassis.service import Service, Servicer, main
-from neoforge.support.v1 import canned_replies_pb2, canned_replies_pb2_grpc, tickets_pb2, tickets_pb2_grpc
+from neoforge.support.v1 import (
+    attachments_pb2,
+    attachments_pb2_grpc,
+    canned_replies_pb2,
+    canned_replies_pb2_grpc,
+    tickets_pb2,
+    tickets_pb2_grpc,
+)
+from support.clock import utc_now
 from support.jobs import jobs
+from support.model.message import MAX_ATTACHMENT_BYTES
 from support.records import Records
+from support.servicer.attachments import AttachmentServicer
 from support.servicer.canned_replies import CannedReplyServicer
 from support.servicer.tickets import TicketServicer
 from support.settings import Settings
+from support.storage import storage_of
+from support.storage.incoming import Incoming
 from support.tables import idempotency_keys, job_tables, metadata
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-def build(house: House[Settings]) -> list[Servicer]:
+def build(house: House[Settings], now: Callable[[], datetime] = utc_now) -> list[Servicer]:
     database, idempotency, cursors = house.database, house.idempotency, house.cursors
     records = Records(house.outbox)
     return [
         Servicer(
             TicketServicer(database, idempotency, cursors, records, house.settings.promise, now),
             tickets_pb2_grpc.add_TicketServiceServicer_to_server,
+        ),
+        Servicer(
+            AttachmentServicer(
+                database,
+                idempotency,
+                records,
+                storage_of(house.settings),
+                Incoming(house.settings.folder, MAX_ATTACHMENT_BYTES),
+                now,
+            ),
+            attachments_pb2_grpc.add_AttachmentServiceServicer_to_server,
         ),
         Servicer(
             CannedReplyServicer(database, idempotency, cursors, now),
@@ -42,6 +62,7 @@ SERVICE = Service(
     migrations=Path(__file__).parent / "migrations",
     descriptors=[
         tickets_pb2.DESCRIPTOR.services_by_name["TicketService"],
+        attachments_pb2.DESCRIPTOR.services_by_name["AttachmentService"],
         canned_replies_pb2.DESCRIPTOR.services_by_name["CannedReplyService"],
     ],
     build=build,

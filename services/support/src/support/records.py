@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.database import Connection
 from chassis.jobs.outbox import Outbox
-from support.model.message import Entry, Event
+from support.model.message import Attachment, Entry, Event
 from support.model.ticket import Change, Ticket
 from support.store import threads, tickets
 
@@ -45,20 +45,19 @@ class Records:
         """Note an internal note, which changes nothing that a customer could see, and of which nobody is told."""
         await self._note(tx, ticket, Event.NOTED, by, now, message_id=message_id, internal=True)
 
-    async def attached(
-        self,
-        tx: Connection,
-        ticket: Ticket,
-        by: UUID,
-        message_id: UUID,
-        filename: str,
-        now: datetime,
-        *,
-        internal: bool,
-    ) -> None:
+    async def attached(self, tx: Connection, attachment: Attachment, by: UUID) -> None:
         """Note an attachment."""
-        change = Change("attachment", "", filename)
-        await self._note(tx, ticket, Event.ATTACHED, by, now, (change,), message_id=message_id, internal=internal)
+        entry = Entry(
+            id=uuid7(),
+            ticket_id=attachment.ticket_id,
+            event=Event.ATTACHED,
+            actor_id=by,
+            changes=(Change("attachment", "", attachment.filename),),
+            message_id=attachment.message_id,
+            internal=attachment.internal,
+            created_at=attachment.created_at,
+        )
+        await threads.insert_entry(tx, entry)
 
     async def missed(self, tx: Connection, before: Ticket, after: Ticket) -> None:
         """Store that targets were missed."""
