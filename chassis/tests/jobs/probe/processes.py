@@ -103,6 +103,12 @@ class Effects:
         async with self._house.database.connection() as connection:
             return int((await connection.one(_LEFT)).left)
 
+    async def include(self, note: str, seconds: float = 30) -> None:
+        """Wait until this effect is there."""
+        async with asyncio.timeout(seconds):
+            while note not in await self.notes():  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.02)
+
     async def each_once(self, notes: Sequence[str], explain: Callable[[], str], seconds: float = 30) -> None:
         """Wait until the outbox is empty, then see that each of these effects is there, once."""
         deadline = time.monotonic() + seconds
