@@ -6,7 +6,6 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from pydantic import ValidationError
 
 from chassis.house import House
 from chassis.mail.addresses import Address, Mailbox
@@ -138,11 +137,11 @@ async def test_an_address_that_is_refused_for_good_is_not_tried_again_until_it_i
         [kept] = await mails.store.suppressions(connection)
         assert (kept.address, kept.code) == ("permanent-refusal@example.test", 550)
         assert kept.reply == "550 5.1.1 There is no such mailbox"
-        address = Address.parse("permanent-refusal@example.test")
-        assert await mails.store.suppressed(connection, address)
-        assert await mails.store.lift(connection, address)
-        assert not await mails.store.lift(connection, address)
-        assert not await mails.store.suppressed(connection, address)
+        refused = Address.parse("permanent-refusal@example.test")
+        assert await mails.store.suppressed(connection, refused)
+        assert await mails.store.lift(connection, refused)
+        assert not await mails.store.lift(connection, refused)
+        assert not await mails.store.suppressed(connection, refused)
 
 
 async def test_a_mail_that_no_server_will_take_becomes_a_dead_letter_and_its_address_stays_good(
@@ -249,38 +248,3 @@ async def test_no_address_stands_in_a_log_line(
     ]
     assert any("mail.send" in line for line in lines)
     assert not any("secret-ines" in line or "refusal@" in line for line in lines)
-
-
-def test_production_refuses_to_send_mail_in_the_clear(settings: MailSettings) -> None:
-    given = settings.model_dump() | {"environment": "production", "smtp_starttls": False}
-    with pytest.raises(ValidationError, match="never goes in the clear"):
-        MailSettings(**given)
-    assert MailSettings(**given | {"smtp_url": "smtps://mail.example.test"}).smtp_server.port == 465
-    assert MailSettings(**given | {"smtp_starttls": True}).smtp_server.starttls
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("smtp_url", "http://mail.example.test"),
-        ("smtp_url", "smtp://"),
-        ("smtp_url", "smtp://mail.example.test:x"),
-        ("smtp_url", "smtp://mail.example.test/path"),
-        ("mail_from", "NeoForge"),
-        ("mail_from", "NeoForge <müller@example.test>"),
-        ("mail_hourly_limit", 0),
-    ],
-)
-def test_settings_that_cannot_work_are_refused(settings: MailSettings, name: str, value: object) -> None:
-    with pytest.raises(ValidationError) as refused:
-        MailSettings(**settings.model_dump() | {name: value})
-    assert [error["loc"] for error in refused.value.errors()] == [(name,)]
-
-
-def test_a_login_with_signs_is_written_with_escapes_and_never_shown(settings: MailSettings) -> None:
-    given = settings.model_dump() | {"smtp_url": "smtp://in%40es:p%2Fss%3A@mail.example.test:2525"}
-    told = MailSettings(**given)
-    server = told.smtp_server
-    assert (server.user, server.password, server.host, server.port) == ("in@es", "p/ss:", "mail.example.test", 2525)
-    assert "p/ss" not in repr(told) + repr(server)
-    assert "p%2Fss" not in repr(told)

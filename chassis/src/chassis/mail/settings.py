@@ -2,14 +2,14 @@
 
 import ssl
 from email.utils import parseaddr
-from typing import Annotated, Self
+from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field, FilePath, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationInfo, field_validator
 
 from chassis.mail.addresses import Address, InvalidAddress, Mailbox
 from chassis.mail.smtp import Server
-from chassis.settings import Environment, ServiceSettings
+from chassis.settings import ServiceSettings, in_production
 
 PORTS = {"smtp": 587, "smtps": 465}
 """Submission with STARTTLS (RFC 6409) and with TLS from the start (RFC 8314, section 3.3)."""
@@ -68,13 +68,13 @@ class MailSettings(ServiceSettings):
             raise ValueError("must have an ASCII local part: not every mail server carries others (RFC 6531)")
         return value
 
-    @model_validator(mode="after")
-    def _no_plaintext(self) -> Self:
-        if self.environment is Environment.PRODUCTION and not self.smtp_starttls and not self.smtp_server.implicit_tls:
-            raise ValueError(
-                "SMTP_STARTTLS must be on in production, or SMTP_URL smtps://: mail never goes in the clear"
-            )
-        return self
+    @field_validator("smtp_starttls")
+    @classmethod
+    def _no_plaintext(cls, value: bool, info: ValidationInfo) -> bool:
+        url = info.data.get("smtp_url")
+        if not value and in_production(info) and url and not url.get_secret_value().startswith("smtps:"):
+            raise ValueError("must be on in production, or SMTP_URL smtps://: mail never goes in the clear")
+        return value
 
     @property
     def smtp_server(self) -> Server:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.errors import HeaderParseError
-from email.header import decode_header, make_header
+from email.header import decode_header
 from email.message import EmailMessage
 from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING
@@ -103,7 +103,10 @@ def _decoded(raw: str) -> str:
     # By the older decoder: the newer one leaves a blank between two encoded words of a name in some versions.
     value = _FOLD.sub("", _clean(raw))
     try:
-        return str(make_header(decode_header(value)))
+        return "".join(
+            part if isinstance(part, str) else part.decode(charset or "raw-unicode-escape")
+            for part, charset in decode_header(value)
+        )
     except (HeaderParseError, LookupError, UnicodeError):  # an encoding that nobody knows
         return value
 

@@ -75,8 +75,8 @@ async function show() {
   const node = stamp("#shown");
   const field = (name) => (mail.headers.find(([header]) => header.toLowerCase() === name) || [])[1] || "";
   $(".subject", node).textContent = mail.subject || "(no subject)";
-  $(".from", node).textContent = field("from") || mail.from;
-  $(".to", node).textContent = field("to") || mail.to.join(", ");
+  $(".from", node).append(...person(field("from") || mail.from));
+  $(".to", node).append(...person(field("to") || mail.to.join(", ")));
   $("time", node).textContent = when(mail.received_at);
   if (mail.deliveries > 1) $(".again", node).textContent = `${mail.deliveries} with this Message-ID`;
   else { $(".again", node).hidden = true; $(".again-name", node).hidden = true; }
@@ -96,6 +96,14 @@ async function show() {
   }
   $(".view", node).append(await content(current, id, mail));
   article.replaceChildren(node);
+}
+
+// A name keeps its own direction, and its address stands behind it all the same.
+function person(text) {
+  const [, name, address] = text.match(/^(.*\S)\s*(<[^<>]*>)$/) || [null, text, ""];
+  const own = document.createElement("bdi");
+  own.textContent = name;
+  return [own, ` ${address}`];
 }
 
 async function content(view, id, mail) {
