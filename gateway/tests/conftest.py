@@ -15,6 +15,7 @@ from chassis.embedded.redis import Redis
 from gateway.testing.edge import Edge
 from gateway.testing.issuer import StandInIssuer
 from gateway.testing.servicer import StandInProjects
+from gateway.testing.webhooks import StandInWebhooks
 
 INES = UUID("018f0000-0000-7000-8000-000000000001")
 TOMAS = UUID("018f0000-0000-7000-8000-000000000002")
@@ -63,6 +64,7 @@ def shared_edge(redis_server: Redis, issuer: StandInIssuer, traced: None) -> Ite
 @pytest.fixture
 def edge(shared_edge: Edge, redis: "redis_client.Redis") -> Edge:
     shared_edge.service.servicer.reset()
+    shared_edge.service.webhooks.reset()
     redis.flushdb()
     return shared_edge
 
@@ -70,6 +72,11 @@ def edge(shared_edge: Edge, redis: "redis_client.Redis") -> Edge:
 @pytest.fixture
 def projects(edge: Edge) -> StandInProjects:
     return edge.service.servicer
+
+
+@pytest.fixture
+def webhooks(edge: Edge) -> StandInWebhooks:
+    return edge.service.webhooks
 
 
 @pytest.fixture

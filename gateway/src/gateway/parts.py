@@ -10,7 +10,9 @@ from gateway.ratelimit import Limiter, Tier
 from gateway.settings import GatewaySettings
 
 if TYPE_CHECKING:
-    from neoforge.projects.v1.projects_pb2_grpc import ProjectsServiceAsyncStub  # exists for type checkers alone
+    # These exist for type checkers alone.
+    from neoforge.projects.v1.projects_pb2_grpc import ProjectsServiceAsyncStub
+    from neoforge.projects.v1.webhooks_pb2_grpc import WebhooksServiceAsyncStub
 
 
 @dataclass(frozen=True)
@@ -23,3 +25,4 @@ class Parts:
     limiter: Limiter
     readiness: Readiness
     projects: "ProjectsServiceAsyncStub"
+    webhooks: "WebhooksServiceAsyncStub"

@@ -20,6 +20,7 @@ from gateway.protocol import GatewayProtocol
 from gateway.redisline import RedisLine
 from gateway.settings import GatewaySettings
 from neoforge.projects.v1.projects_pb2_grpc import ProjectsServiceStub
+from neoforge.projects.v1.webhooks_pb2_grpc import WebhooksServiceStub
 
 _REDIS_TIMEOUT_S = 0.25
 
@@ -55,6 +56,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
             limiter=ratelimit.Limiter(line),
             readiness=readiness,
             projects=ProjectsServiceStub(projects_channel),
+            webhooks=WebhooksServiceStub(projects_channel),
         )
         for work in (line.keep_going(), keys.keep_fresh(), readiness.watch()):
             stack.callback(asyncio.create_task(work).cancel)

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+ID: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+HTTP_URL: Final = r"^[hH][tT][tT][pP][sS]?://[^/?#@\s\x00-\x1f\x7f-\x9f]+([/?][^#\s\x00-\x1f\x7f-\x9f]*)?$"
 OWNER: Final = r"^(me|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})$"
 SLUG: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 LINE: Final = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
@@ -9,6 +11,8 @@ LINE_OR_NOTHING: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
 LINES: Final = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 
 RULES: Final = {
+    ID: "must be a UUID",
+    HTTP_URL: "must be an http or https URL without user name, password or fragment",
     OWNER: "must be me or a UUID",
     SLUG: "must be 1 to 63 of a-z, 0-9 and inner hyphens",
     LINE: "must not be blank or hold control characters",

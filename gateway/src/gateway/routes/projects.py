@@ -1,17 +1,16 @@
 """Projects and their members."""
 
-from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import Body, Path, Query
 from google.protobuf.field_mask_pb2 import FieldMask
-from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic_core import to_json
 
 from gateway.body import MERGE_PATCH
 from gateway.call import Call
 from gateway.declaration import NO_CONTENT, Declaration, Key, Kind, Tagged
+from gateway.moments import rfc3339
 from gateway.operations import Operations
 from gateway.paging import PaginatedResponse, page_json, page_links
 from gateway.representation import Answer, tag_of
@@ -38,7 +37,6 @@ ProjectId = Annotated[str, Path(description="The project's id.", json_schema_ext
 UserId = Annotated[str, Path(description="The person's id.", json_schema_extra={"format": "uuid"})]
 Patch = Annotated[ProjectChanges, Body(media_type="application/merge-patch+json")]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STATUS: Final = {"active": pb.STATUS_ACTIVE, "archived": pb.STATUS_ARCHIVED}
 _VISIBILITY: Final = {"private": pb.VISIBILITY_PRIVATE, "public": pb.VISIBILITY_PUBLIC}
 _ROLE: Final = {"viewer": pb.ROLE_VIEWER, "maintainer": pb.ROLE_MAINTAINER, "owner": pb.ROLE_OWNER}
@@ -206,8 +204,8 @@ def _project_json(project: pb.Project) -> dict[str, Any]:
         "visibility": _VISIBILITY_NAMES[project.visibility],
         "owner_id": project.owner_id,
         "labels": list(project.labels),
-        "created_at": _time(project.created_at),
-        "updated_at": _time(project.updated_at),
+        "created_at": rfc3339(project.created_at),
+        "updated_at": rfc3339(project.updated_at),
         "version": project.version,
     }
 
@@ -216,13 +214,8 @@ def _member_json(member: pb.Member) -> dict[str, Any]:
     return {
         "user_id": member.user_id,
         "role": _ROLE_NAMES[member.role],
-        "created_at": _time(member.created_at),
+        "created_at": rfc3339(member.created_at),
     }
-
-
-def _time(moment: Timestamp) -> str:
-    """Write a time as RFC 3339 with microseconds, always as many digits."""
-    return f"{_EPOCH + timedelta(seconds=moment.seconds, microseconds=moment.nanos // 1_000):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 async def _expected_version(call: Call, project_id: str) -> int:

@@ -25,9 +25,10 @@ from chassis.errors import (
     to_status,
 )
 from chassis.identity import SUBJECT, Caller
+from gateway.testing.webhooks import StandInWebhooks
 from neoforge.common.v1.page_pb2 import Page
 from neoforge.projects.v1 import projects_pb2 as pb
-from neoforge.projects.v1 import projects_pb2_grpc
+from neoforge.projects.v1 import projects_pb2_grpc, webhooks_pb2_grpc
 
 if TYPE_CHECKING:
     import asyncio
@@ -240,6 +241,7 @@ class StandInServer:
 
     def __init__(self) -> None:
         self.servicer = StandInProjects()
+        self.webhooks = StandInWebhooks()
         self.health = health_aio.HealthServicer()
         self.port = 0
         self._server: grpc.aio.Server | None = None
@@ -248,6 +250,7 @@ class StandInServer:
         """Open the port and say that all is well."""
         self._server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
         projects_pb2_grpc.add_ProjectsServiceServicer_to_server(self.servicer, self._server)
+        webhooks_pb2_grpc.add_WebhooksServiceServicer_to_server(self.webhooks, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         for part in ("", "database"):

@@ -1,0 +1,237 @@
+"""Webhooks: where a person's project events are sent, and what came of it."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from fastapi import Body, Path, Query
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
+from pydantic_core import to_json
+
+from gateway.body import MERGE_PATCH
+from gateway.call import Call
+from gateway.declaration import NO_CONTENT, Declaration, Key, Kind, Tagged
+from gateway.moments import rfc3339
+from gateway.operations import Operations
+from gateway.paging import PageQuery, PaginatedResponse, page_json, page_links
+from gateway.representation import Answer, tag_of
+from gateway.routes.webhooks_models import (
+    Attempt,
+    AttemptQuery,
+    CreatedWebhook,
+    NewWebhook,
+    RotatedSecret,
+    Rotation,
+    SentMessage,
+    Webhook,
+    WebhookChanges,
+)
+from neoforge.projects.v1 import webhooks_pb2 as pb
+
+webhooks: Final = Operations("webhooks")
+
+_PATH: Final = "/api/v1/webhooks"
+_ITEM: Final = _PATH + "/{webhook_id:id}"
+_ATTEMPTS: Final = _ITEM + "/attempts"
+
+WebhookId = Annotated[str, Path(description="The webhook's id.", json_schema_extra={"format": "uuid"})]
+MessageId = Annotated[str, Path(description="The message's id.", json_schema_extra={"format": "uuid"})]
+Patch = Annotated[WebhookChanges, Body(media_type="application/merge-patch+json")]
+
+_REASONS: Final = {
+    pb.DISABLED_REASON_UNSPECIFIED: None,
+    pb.DISABLED_REASON_OWNER: "owner",
+    pb.DISABLED_REASON_FAILING: "failing",
+    pb.DISABLED_REASON_GONE: "gone",
+}
+
+
+@webhooks.serve(_ITEM, Declaration(Kind.READ, "GET", Webhook))
+async def get_webhook(call: Call, webhook_id: WebhookId) -> Answer:
+    """Read one webhook."""
+    known = call.preconditions.known_version(gzip_accepted=call.gzip_accepted)
+    reply = await call.ask(
+        call.parts.webhooks.GetWebhook,
+        pb.GetWebhookRequest(id=webhook_id, unless_version=known),
+    )
+    if reply.message.WhichOneof("result") == "unchanged_version":
+        return Answer(tag=str(reply.message.unchanged_version), unchanged=True)
+    webhook = reply.message.webhook
+    return Answer(to_json(_webhook_json(webhook)), tag=str(webhook.version))
+
+
+@webhooks.serve(_PATH, Declaration(Kind.READ, "GET", PaginatedResponse[Webhook], has_cursor=True))
+async def list_webhooks(call: Call, query: Annotated[PageQuery, Query()]) -> Answer:
+    """List the caller's webhooks, the newest first, a page at a time."""
+    reply = await call.ask(
+        call.parts.webhooks.ListWebhooks,
+        pb.ListWebhooksRequest(page_size=query.page_size, page=query.page or 0, cursor=query.cursor or ""),
+    )
+    page = reply.message.page
+    body = to_json(page_json([_webhook_json(webhook) for webhook in reply.message.webhooks], page))
+    return Answer(body, tag=tag_of(body), links=page_links(_PATH, query, page))
+
+
+@webhooks.serve(
+    _PATH,
+    Declaration(
+        Kind.CREATE,
+        "POST",
+        CreatedWebhook,
+        success=HTTPStatus.CREATED,
+        key=Key.REQUIRED,
+        conflicts=("LIMIT_REACHED",),
+    ),
+)
+async def create_webhook(call: Call, body: NewWebhook) -> Answer:
+    """Create a webhook. The answer holds its secret, which is never shown again."""
+    reply = await call.ask(
+        call.parts.webhooks.CreateWebhook,
+        pb.CreateWebhookRequest(url=body.url, events=body.events, description=body.description, contact=body.contact),
+    )
+    webhook = reply.message.webhook
+    return Answer(
+        to_json({**_webhook_json(webhook), "secret": reply.message.secret}),
+        tag=str(webhook.version),
+        status=HTTPStatus.CREATED,
+        location=f"{_PATH}/{webhook.id}",
+        replayed=reply.replayed,
+    )
+
+
+@webhooks.serve(_ITEM, Declaration(Kind.CHANGE, "PATCH", Webhook, key=Key.OPTIONAL, media_types=MERGE_PATCH))
+async def update_webhook(call: Call, webhook_id: WebhookId, body: Patch) -> Answer:
+    """Change a webhook, as a JSON merge patch (RFC 7396)."""
+    reply = await call.ask(
+        call.parts.webhooks.UpdateWebhook,
+        pb.UpdateWebhookRequest(
+            webhook=pb.Webhook(
+                id=webhook_id,
+                url=body.url,
+                events=body.events,
+                description=body.description or "",
+                contact=body.contact or "",
+                enabled=body.enabled,
+            ),
+            update_mask=FieldMask(paths=sorted(body.model_fields_set)),
+            expected_version=await _expected_version(call, webhook_id),
+        ),
+    )
+    webhook = reply.message.webhook
+    return Answer(to_json(_webhook_json(webhook)), tag=str(webhook.version), replayed=reply.replayed)
+
+
+@webhooks.serve(_ITEM, Declaration(Kind.REMOVE, "DELETE", None, success=NO_CONTENT, key=Key.OPTIONAL))
+async def delete_webhook(call: Call, webhook_id: WebhookId) -> Answer:
+    """Delete a webhook: nothing is sent to it any more."""
+    reply = await call.ask(
+        call.parts.webhooks.DeleteWebhook,
+        pb.DeleteWebhookRequest(id=webhook_id, expected_version=await _expected_version(call, webhook_id)),
+    )
+    return Answer(status=NO_CONTENT, replayed=reply.replayed)
+
+
+@webhooks.serve(
+    _ITEM + "/rotate-secret",
+    Declaration(
+        Kind.CHANGE,
+        "POST",
+        RotatedSecret,
+        key=Key.REQUIRED,
+        tagged=Tagged.CONTENT,
+        conflicts=("LIMIT_REACHED",),
+    ),
+)
+async def rotate_webhook_secret(call: Call, webhook_id: WebhookId, body: Rotation) -> Answer:
+    """Give a webhook a new secret, which is never shown again; those before it sign as well for a while."""
+    reply = await call.ask(
+        call.parts.webhooks.RotateSecret,
+        pb.RotateSecretRequest(id=webhook_id, overlap=Duration(seconds=body.overlap_seconds)),
+    )
+    rotated = {"secret": reply.message.secret, "previous_until": rfc3339(reply.message.previous_until)}
+    return Answer(to_json(rotated), replayed=reply.replayed)
+
+
+@webhooks.serve(
+    _ITEM + "/test",
+    Declaration(Kind.CHANGE, "POST", SentMessage, success=HTTPStatus.ACCEPTED, key=Key.OPTIONAL, tagged=Tagged.CONTENT),
+)
+async def test_webhook(call: Call, webhook_id: WebhookId) -> Answer:
+    """Send a `webhook.test` event, even to a disabled webhook, once; its attempt tells what came of it."""
+    reply = await call.ask(call.parts.webhooks.SendTestEvent, pb.SendTestEventRequest(id=webhook_id))
+    return _accepted(reply.message.message_id, replayed=reply.replayed)
+
+
+@webhooks.serve(_ATTEMPTS, Declaration(Kind.READ, "GET", PaginatedResponse[Attempt], has_cursor=True))
+async def list_webhook_attempts(call: Call, webhook_id: WebhookId, query: Annotated[AttemptQuery, Query()]) -> Answer:
+    """List the attempts at a webhook, the latest first, a page at a time."""
+    reply = await call.ask(
+        call.parts.webhooks.ListAttempts,
+        pb.ListAttemptsRequest(
+            webhook_id=webhook_id,
+            message_id=query.message_id or "",
+            page_size=query.page_size,
+            page=query.page or 0,
+            cursor=query.cursor or "",
+        ),
+    )
+    page = reply.message.page
+    body = to_json(page_json([_attempt_json(attempt) for attempt in reply.message.attempts], page))
+    return Answer(body, tag=tag_of(body), links=page_links(f"{_PATH}/{webhook_id}/attempts", query, page))
+
+
+@webhooks.serve(
+    _ITEM + "/messages/{message_id:id}/replay",
+    Declaration(Kind.CHANGE, "POST", SentMessage, success=HTTPStatus.ACCEPTED, key=Key.OPTIONAL, tagged=Tagged.CONTENT),
+)
+async def replay_webhook_message(call: Call, webhook_id: WebhookId, message_id: MessageId) -> Answer:
+    """Send a message again under the same `webhook-id`, whatever became of it before."""
+    reply = await call.ask(
+        call.parts.webhooks.ReplayMessage,
+        pb.ReplayMessageRequest(webhook_id=webhook_id, message_id=message_id),
+    )
+    return _accepted(message_id, replayed=reply.replayed)
+
+
+def _accepted(message_id: str, *, replayed: bool) -> Answer:
+    return Answer(to_json({"message_id": message_id}), status=HTTPStatus.ACCEPTED, replayed=replayed)
+
+
+def _webhook_json(webhook: pb.Webhook) -> dict[str, Any]:
+    return {
+        "id": webhook.id,
+        "url": webhook.url,
+        "events": list(webhook.events),
+        "description": webhook.description,
+        "contact": webhook.contact,
+        "enabled": webhook.enabled,
+        "disabled_reason": _REASONS[webhook.disabled_reason],
+        "disabled_at": rfc3339(webhook.disabled_at) if webhook.HasField("disabled_at") else None,
+        "created_at": rfc3339(webhook.created_at),
+        "updated_at": rfc3339(webhook.updated_at),
+        "version": webhook.version,
+    }
+
+
+def _attempt_json(attempt: pb.Attempt) -> dict[str, Any]:
+    return {
+        "id": attempt.id,
+        "message_id": attempt.message_id,
+        "event_type": attempt.event_type,
+        "started_at": rfc3339(attempt.started_at),
+        "duration_ms": attempt.duration_ms,
+        "status": attempt.status or None,
+        "error": attempt.error,
+        "response_excerpt": attempt.response_excerpt,
+        "next_attempt_at": rfc3339(attempt.next_attempt_at) if attempt.HasField("next_attempt_at") else None,
+    }
+
+
+async def _expected_version(call: Call, webhook_id: str) -> int:
+    """Give the version that the request's preconditions ask for."""
+
+    async def current() -> int:
+        found = await call.look(call.parts.webhooks.GetWebhook, pb.GetWebhookRequest(id=webhook_id))
+        return int(found.webhook.version)
+
+    return await call.preconditions.expected_version(current)
