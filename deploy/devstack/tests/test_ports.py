@@ -20,9 +20,9 @@ def test_a_base_port_that_leaves_no_room_is_refused(base: int) -> None:
         Ports(base)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::1"])
 def test_a_taken_port_names_the_process_and_command_of_its_holder(address: str) -> None:
-    with socket.create_server((address, 0)) as server:
+    with socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET) as server:
         port = server.getsockname()[1]
         assert not is_free(port)
         found = holder(port)

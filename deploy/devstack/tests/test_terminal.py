@@ -1,3 +1,4 @@
+import io
 import os
 import pty
 import sys
@@ -43,3 +44,10 @@ def test_a_terminal_that_is_gone_stops_nothing(monkeypatch: pytest.MonkeyPatch) 
         Terminal().say("nobody reads this")
         Terminal().fail("nor this")
         os.dup2(os.open(os.devnull, os.O_WRONLY), writer)
+
+
+def test_a_terminal_without_our_letters_shows_question_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii", write_through=True))
+    Terminal().say("/home/zoë")
+    assert shown.getvalue() == b"/home/zo?\n"

@@ -65,16 +65,19 @@ class Ports:
 
 
 def is_free(port: int) -> bool:
-    """Whether a part could listen on `port` of loopback now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
+    """Whether a part could listen on `port` of loopback now, and nobody else would answer for it as `localhost`."""
+    return _is_free(socket.AF_INET, HOST, port) and _is_free(socket.AF_INET6, "::1", port)
+
+
+def _is_free(family: socket.AddressFamily, address: str, port: int) -> bool:
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
             probe.listen()
-        except OSError as error:
-            if error.errno in {errno.EADDRINUSE, errno.EACCES}:
-                return False
-            raise
+    except OSError as error:
+        # Anything else means that there is no such address here, as on a machine without IPv6.
+        return error.errno not in {errno.EADDRINUSE, errno.EACCES}
     return True
 
 

@@ -121,7 +121,13 @@ class _Session:
 def smoke(url: str, token: str | None) -> int:
     """Check the stack at `url`, a line per check; 0 if all hold. A local stack gives a token by itself."""
     token = token or _local_token(httpx.URL(url))
-    with httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS, headers={"Authorization": f"Bearer {token}"}) as client:
+    options: dict[str, Any] = {
+        "base_url": url,
+        "timeout": TIMEOUT_SECONDS,
+        "headers": {"Authorization": f"Bearer {token}"},
+        "trust_env": httpx.URL(url).host not in LOCAL,  # no proxy knows the way to this machine
+    }
+    with httpx.Client(**options) as client:
         session = _Session(client)
         checks: dict[str, Callable[[], None]] = {
             "ready": session.ready,
@@ -180,7 +186,8 @@ def _local_token(url: httpx.URL) -> str:
     if url.host not in LOCAL or url.port is None:
         raise StackError("NEOFORGE_TOKEN must hold an access token: only a local stack gives one to whoever asks.")
     try:
-        answer = httpx.post(f"http://127.0.0.1:{url.port + 2}/token", json={"person": "ines"}, timeout=TIMEOUT_SECONDS)
+        issuer = f"http://127.0.0.1:{url.port + 2}/token"
+        answer = httpx.post(issuer, json={"person": "ines"}, timeout=TIMEOUT_SECONDS, trust_env=False)
         return str(answer.raise_for_status().json()["access_token"])
     except (httpx.HTTPError, ValueError, KeyError) as error:
         raise StackError(

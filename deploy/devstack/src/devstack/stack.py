@@ -45,7 +45,7 @@ class Stack:
         """The stack with all services that are installed."""
         database = PostgreSQL(folders.data / "postgresql", ports.postgresql)
         redis = Redis(folders.data / "redis", ports.redis, durable=True)
-        return cls(folders, ports, surroundings, installed(), database, redis)
+        return cls(folders, ports, _inherited(surroundings), installed(), database, redis)
 
     @property
     def issuer_url(self) -> str:
@@ -180,6 +180,15 @@ class Stack:
 
     def _database_url(self, role: str) -> str:
         return url_of(self.database.admin_url, database=DATABASE, user=role, password=self._password(role))
+
+
+def _inherited(surroundings: Mapping[str, str]) -> dict[str, str]:
+    """What of a person's environment the processes may see: nothing that would send them elsewhere."""
+    # libpq would take what our addresses leave open (TLS mode, options) from settings for another PostgreSQL.
+    kept = {name: value for name, value in surroundings.items() if not name.startswith("PG")}
+    for name in ("no_proxy", "NO_PROXY"):
+        kept[name] = ",".join(filter(None, (kept.get(name), "localhost", "127.0.0.1", "::1")))
+    return kept
 
 
 def _asked(question: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ class Terminal:
 
     def __init__(self) -> None:
         self._console: Console | None = None
+        if isinstance(sys.stdout, TextIOWrapper):
+            with suppress(OSError):
+                sys.stdout.reconfigure(errors="replace")  # an old terminal shows a question mark where it has no letter
         if sys.stdout.isatty():
             from rich.console import Console  # noqa: PLC0415 - 8 MB that a log file has no use for
 
