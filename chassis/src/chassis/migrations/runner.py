@@ -44,6 +44,7 @@ def upgrade(url: str, versions: Path, metadata: sa.MetaData, revision: str = "he
         connection.execute(sa.text("SELECT set_config('lock_timeout', :timeout, false)"), {"timeout": LOCK_TIMEOUT})
         connection.commit()
         command.upgrade(config(versions, metadata, connection), revision)
+        _keep_for_the_owner(connection, schema)
         connection.commit()
     owner.dispose()
     log.info("schema %s is at %s", schema, revision)
@@ -64,6 +65,16 @@ def _wait_for_turn(connection: sa.Connection, schema: str) -> None:
             waits = True
         time.sleep(_TURN_POLL_S)
     connection.commit()
+
+
+def _keep_for_the_owner(connection: sa.Connection, schema: str) -> None:
+    """Take the revision out of the run-time role's hands, which default privileges have given it."""
+    quoted = connection.dialect.identifier_preparer.quote(schema)
+    table = f"{quoted}.alembic_version"
+    role = sa.text("SELECT FROM pg_roles WHERE rolname = :role")
+    exists = connection.execute(sa.text("SELECT to_regclass(:table)"), {"table": table}).scalar_one()
+    if exists and connection.execute(role, {"role": schema}).first() is not None:
+        connection.execute(sa.text(f"REVOKE ALL ON {table} FROM {quoted}"))
 
 
 def downgrade(url: str, versions: Path, metadata: sa.MetaData, revision: str) -> None:

@@ -1,0 +1,105 @@
+"""A real process: how it starts, drains and refuses."""
+
+import asyncio
+import signal
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+
+from chassis.errors import RemoteError
+from chassis.service import RunningService, Service, main
+from chassis.settings import EX_CONFIG
+from chassis.testing.acting import Actor, Rows
+from chassis.testing.process import ServiceProcess
+from chassis.testing.specimen import Specimen
+from chassis.testing.waiting import until
+
+
+async def test_on_sigterm_a_running_call_ends_with_its_reply_and_new_ones_are_refused(
+    start_process: Callable[..., ServiceProcess], connect: Callable[..., Actor], specimen: Specimen, rows: Rows
+) -> None:
+    process = start_process().serving()
+    act, late = connect(process.port), connect(process.port)
+    async with await rows.hold_inserts():
+        running = asyncio.create_task(act.made(1, key="key"))
+        await until(rows.waiting)
+        process.send(signal.SIGTERM)
+
+        async def refuses() -> bool:
+            try:
+                await late(specimen.listing(1, ""))
+            except RemoteError as refused:
+                return refused.code is grpc.StatusCode.UNAVAILABLE
+            return False
+
+        await until(refuses)
+        assert not running.done()
+    assert (await running).id
+    assert process.ended() == 0
+    assert [line["message"].split()[-1] for line in process.logged][-1] == "stopped"
+    assert await rows.count() == 1
+
+
+async def test_a_second_process_on_the_same_port_says_so_in_one_line_and_ends(
+    start_process: Callable[..., ServiceProcess], running: RunningService[Any]
+) -> None:
+    second = start_process(NEOFORGE_LISTEN=f"127.0.0.1:{running.port}")
+    line = second.wait_for("cannot start")
+    assert (line["level"], str(running.port) in line["message"]) == ("critical", True)
+    assert second.ended() == 1
+    assert not any("Traceback" in said for said in second.plain)
+
+
+async def test_a_second_server_on_the_same_operators_port_says_so_and_leaves_nothing_open(
+    service: Service[Any], settings: Any, running: RunningService[Any]
+) -> None:
+    taken = f"127.0.0.1:{running.ops_port}"
+    second = RunningService(service, settings.model_copy(update={"ops_listen": taken}))
+    with pytest.raises(OSError, match=f"cannot listen on {taken}"):
+        await second.start()
+    assert second.database._pool.closed
+
+
+async def test_a_process_with_bad_settings_names_them_all_and_ends_with_78(
+    start_process: Callable[..., ServiceProcess],
+) -> None:
+    process = start_process(
+        NEOFORGE_LISTEN="nowhere", NEOFORGE_CURSOR_SECRET="hunter2", NEOFORGE_ENVIRONMENT="moon", NEOFORGE_TLS_KEY=""
+    )
+    assert process.ended() == EX_CONFIG, process.plain
+    said = "\n".join(process.plain)
+    assert "4 bad setting(s)" in said
+    for name in ("NEOFORGE_LISTEN", "NEOFORGE_CURSOR_SECRET", "NEOFORGE_ENVIRONMENT", "NEOFORGE_TLS_KEY"):
+        assert name in said
+    assert "hunter2" not in said
+
+
+async def test_the_operators_port_tells_metrics_that_the_process_lives_and_that_it_is_ready(
+    running: RunningService[Any], act: Actor, specimen: Specimen
+) -> None:
+    await act.made()
+
+    def page(name: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{running.ops_port}/{name}?at=all") as answer:
+            return str(answer.read().decode())
+
+    metrics = await asyncio.to_thread(page, "metrics")
+    assert (
+        f'rpc_server_duration_seconds_count{{code="OK",method="{act.client.path(specimen.create(1)[0])}"}}' in metrics
+    )
+    assert "database_up 1.0" in metrics
+    assert await asyncio.to_thread(page, "health") == '{"status":"alive"}'
+    assert await asyncio.to_thread(page, "ready") == '{"status": "ready", "database": "ok"}'
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["serve", "--port=1"]])
+def test_a_verb_that_there_is_not_is_a_usage_error(
+    specimen: Specimen, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(specimen.service, arguments)
+    assert ended.value.code == 2
+    assert "usage: " in capsys.readouterr().err
