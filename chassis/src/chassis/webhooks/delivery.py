@@ -8,7 +8,6 @@ taken again. Only then can a receiver see a message twice, under the same `webho
 import logging
 import time
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 from uuid import UUID
@@ -23,15 +22,14 @@ from chassis.webhooks import metrics, urls, verdict
 from chassis.webhooks.endpoint_store import EndpointStore
 from chassis.webhooks.message_store import MessageStore
 from chassis.webhooks.model import TEST_EVENT, Attempt, DisabledReason, Message, MessageState
+from chassis.webhooks.notice import Disabled, Notify
 from chassis.webhooks.outbound import OutboundClient, Refused, Unreachable
 from chassis.webhooks.sealing import Seal
 from chassis.webhooks.signature import signed_headers
+from chassis.webhooks.turns import schedule
 from chassis.webhooks.verdict import Patience, Result, Verdict
 
 log = logging.getLogger(__name__)
-
-DELIVER: Final = "webhook.deliver"
-"""The kind of the outbox rows of attempts."""
 
 _USER_AGENT: Final = "NeoForge-Webhooks/1.0"
 
@@ -41,28 +39,6 @@ class Finish(Protocol):
 
     def __call__(self) -> AbstractAsyncContextManager[Connection]:
         """Open it."""
-
-
-@dataclass(frozen=True)
-class Disabled:
-    """An endpoint that was disabled: whom to tell, where its URL leads (without its path, which may be secret), why."""
-
-    endpoint_id: UUID
-    contact: str
-    origin: str
-    reason: DisabledReason
-
-
-class Notify(Protocol):
-    """Tells the contact of an endpoint that it was disabled."""
-
-    async def __call__(self, tx: Connection, outbox: Outbox, disabled: Disabled) -> None:
-        """Have it told once `tx` is committed."""
-
-
-async def schedule(outbox: Outbox, tx: Connection, message_id: UUID, turn: int, due_at: datetime | None = None) -> None:
-    """Have a message's turn taken, now or at `due_at`."""
-    await outbox.put(tx, DELIVER, {"message_id": str(message_id), "turn": turn}, due_at=due_at)
 
 
 class Deliveries:

@@ -12,12 +12,12 @@ from chassis.database import Connection
 from chassis.errors import InvalidFields, LimitReached, NotFound, VersionMismatch, Violation
 from chassis.jobs.outbox import Outbox
 from chassis.paging import Cursors, Page
-from chassis.webhooks.delivery import schedule
 from chassis.webhooks.endpoint_store import EndpointStore
 from chassis.webhooks.message_store import MessageStore
 from chassis.webhooks.model import MAX_ENDPOINTS, MAX_SECRETS, TEST_EVENT, Attempt, Endpoint, Event, Rules
 from chassis.webhooks.sealing import Seal
 from chassis.webhooks.signature import new_secret
+from chassis.webhooks.turns import schedule
 
 OVERLAP: Final = timedelta(hours=24)
 """How long the secret before a rotation goes on signing unless something else is asked for."""

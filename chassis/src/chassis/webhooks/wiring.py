@@ -1,22 +1,24 @@
 """What a service declares to have webhooks: its tables and its events; everything else follows from its house."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from chassis.house import House
 from chassis.jobs.declaration import Jobs
 from chassis.jobs.work import Work
-from chassis.webhooks.delivery import DELIVER, Deliveries, Notify
 from chassis.webhooks.endpoint_store import EndpointStore
 from chassis.webhooks.management import Webhooks
 from chassis.webhooks.message_store import MessageStore
 from chassis.webhooks.model import Rules
-from chassis.webhooks.outbound import OutboundClient
+from chassis.webhooks.notice import Notify
 from chassis.webhooks.sealing import Seal
 from chassis.webhooks.settings import WebhookSettings
 from chassis.webhooks.tables import Tables
-from chassis.webhooks.verdict import Patience
+from chassis.webhooks.turns import DELIVER
+
+if TYPE_CHECKING:
+    from chassis.webhooks.delivery import Deliveries
 
 _PURGED_AT_ONCE: Final = 1_000
 _MOST_PURGES: Final = 200
@@ -52,25 +54,29 @@ class ServiceWebhooks:
             rules=Rules(self.event_types, settings.webhook_https_only, settings.webhook_allowed_networks),
         )
 
-    def deliveries(self, house: House[WebhookSettings], **replaced: Any) -> Deliveries:
-        """Give what makes the attempts; a test replaces parts."""
+    def deliveries(self, house: House[WebhookSettings]) -> "Deliveries":
+        """Give what makes the attempts."""
+        # Imported here, since a server should not carry the HTTP client's memory.
+        from chassis.webhooks.delivery import Deliveries  # noqa: PLC0415
+        from chassis.webhooks.outbound import OutboundClient  # noqa: PLC0415
+        from chassis.webhooks.verdict import Patience  # noqa: PLC0415
+
         settings = house.settings
-        parts: dict[str, Any] = {
-            "database": house.database,
-            "outbox": house.outbox,
-            "endpoints": self._endpoints,
-            "messages": self._messages,
-            "seal": Seal(settings.webhook_keys),
-            "client": OutboundClient(allowed=settings.webhook_allowed_networks, timeout_s=settings.webhook_timeout_s),
-            "patience": Patience(
+        return Deliveries(
+            database=house.database,
+            outbox=house.outbox,
+            endpoints=self._endpoints,
+            messages=self._messages,
+            seal=Seal(settings.webhook_keys),
+            client=OutboundClient(allowed=settings.webhook_allowed_networks, timeout_s=settings.webhook_timeout_s),
+            patience=Patience(
                 settings.webhook_retry_delays_s,
                 settings.webhook_disable_after_failures,
                 timedelta(hours=settings.webhook_disable_after_hours),
             ),
-            "notify": self._notify,
-            "send_traceparent": settings.webhook_send_traceparent,
-        }
-        return Deliveries(**parts | replaced)
+            notify=self._notify,
+            send_traceparent=settings.webhook_send_traceparent,
+        )
 
     async def _deliver(self, work: Work[WebhookSettings]) -> None:
         message_id, turn = UUID(work.payload["message_id"]), int(work.payload["turn"])

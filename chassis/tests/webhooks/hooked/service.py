@@ -4,7 +4,7 @@ from chassis.database import Connection
 from chassis.jobs.declaration import Jobs
 from chassis.jobs.outbox import Outbox
 from chassis.service import Service
-from chassis.webhooks.delivery import Disabled
+from chassis.webhooks.notice import Disabled
 from chassis.webhooks.settings import WebhookSettings
 from chassis.webhooks.wiring import ServiceWebhooks
 from hooked.tables import idempotency_keys, job_tables, metadata, webhook_tables
