@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import problems
 from gateway.declaration import Declaration, Key, Kind, Tagged
+from gateway.probes import DESCRIPTION
 from gateway.problems import TYPES
 
 _MERGE_PATCH: Final = "application/merge-patch+json"
@@ -183,10 +184,13 @@ def document(api: FastAPI, public_url: str) -> dict[str, Any]:
         servers=[{"url": public_url}],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
+    written["paths"] |= DESCRIPTION
     components = written.setdefault("components", {})
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     definitions = schema.pop("$defs", {})
     components.setdefault("schemas", {}).update({"Problem": schema, **definitions})
+    for model in components["schemas"].values():
+        _put_back_nulls(model)
     components["examples"] = problems.examples(public_url)
     components["securitySchemes"] = {
         "bearer": {
@@ -211,6 +215,13 @@ def _leave_out_null(parameter: dict[str, Any]) -> None:
     if alternatives is not None:
         (only,) = [schema for schema in alternatives if schema != {"type": "null"}]
         parameter["schema"] |= only
+
+
+def _put_back_nulls(model: dict[str, Any]) -> None:
+    """FastAPI leaves out every null when it writes, also in an example that must have one."""
+    for example in model.get("examples", ()):
+        for name in model.get("required", ()):
+            example.setdefault(name, None)
 
 
 def _example_ref(reason: str) -> dict[str, str]:

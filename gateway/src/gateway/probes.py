@@ -1,6 +1,6 @@
 """What machines ask about the gateway itself: /health, /ready and /metrics."""
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from prometheus_client import REGISTRY
@@ -12,6 +12,42 @@ from starlette.responses import Response
 from gateway.health import Readiness
 
 _NOW: Final = {"Cache-Control": "no-store"}
+
+
+def _answer(description: str, *states: str) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "properties": {"status": {"type": "string", "enum": list(states)}},
+        "required": ["status"],
+        "additionalProperties": {"type": "string", "enum": ["ok", "down"]},
+    }
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+DESCRIPTION: Final[dict[str, Any]] = {
+    "/health": {
+        "get": {
+            "operationId": "getHealth",
+            "summary": "Whether the gateway lives",
+            "tags": ["operation"],
+            "security": [],
+            "responses": {"200": _answer("It does", "alive")},
+        }
+    },
+    "/ready": {
+        "get": {
+            "operationId": "getReadiness",
+            "summary": "Whether the gateway and everything it needs can work, with one member for each dependency",
+            "tags": ["operation"],
+            "security": [],
+            "responses": {
+                "200": _answer("All can", "ready"),
+                "503": _answer("What is `down` cannot", "not ready"),
+            },
+        }
+    },
+}
+"""What OpenAPI says of them."""
 
 
 def add_probes(api: FastAPI, readiness: Readiness) -> None:
