@@ -68,7 +68,8 @@ async def test_writers_of_expired_keys_are_new_requests_and_wait_less_than_100_m
 ) -> None:
     fill(sql, MANY, "-1 minute")
     cleaning = asyncio.create_task(run(house, run_jobs, "idempotency.cleanup"))
-    waits, written = [], []
+    waits: list[float] = []
+    written: list[str] = []
     while not cleaning.done():
         key = str(MANY - len(written) * 3 % MANY)
         before = time.perf_counter()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -224,8 +225,13 @@ async def test_a_job_logs_under_the_request_id_of_its_cause(
     put: Any, run_jobs: JobRunner, caplog: pytest.LogCaptureFixture
 ) -> None:
     seen = []
+
+    def see(record: logging.LogRecord) -> bool:
+        seen.append(logs.request_id.get())
+        return True
+
     caplog.set_level("INFO", "chassis.jobs.consumer")
-    caplog.handler.addFilter(lambda _: seen.append(logs.request_id.get()) or True)
+    caplog.handler.addFilter(see)
     token = logs.request_id.set("request-7")
     await put(note="x")
     logs.request_id.reset(token)

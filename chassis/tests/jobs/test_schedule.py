@@ -129,15 +129,15 @@ async def test_the_outcome_of_a_run_is_on_record(house: House[Any], run_jobs: Jo
     async with house.database.connection() as connection:
         now = await store.now(connection)
     jobs = Jobs[Any]()
-    jobs.periodic("probe.minute", cron="* * * * *")(nothing)
+    jobs.periodic("probe.yearly", cron="* * * * *")(nothing)
     one = Scheduler(jobs, store, house)
     await one.look(now - timedelta(minutes=2))
     async with house.database.connection() as connection:
-        assert (await store.last_runs(connection))["probe.minute"].outcome == FIRST_SEEN
+        assert (await store.last_runs(connection))["probe.yearly"].outcome == FIRST_SEEN
     await one.look(now)
     await run_jobs()
     async with house.database.connection() as connection:
-        run = (await store.last_runs(connection))["probe.minute"]
+        run = (await store.last_runs(connection))["probe.yearly"]
     assert (run.outcome, run.error) == ("succeeded", None)
     assert await effects.notes() == [run.due_at.astimezone(UTC).isoformat()]
 

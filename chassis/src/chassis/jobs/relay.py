@@ -22,7 +22,7 @@ BATCH: Final = 200
 WINDOW: Final = 500
 """How many messages may wait in a queue of Redis. The rest waits in PostgreSQL, so that what is handed out gets to a
 worker before it would be handed out again."""
-HANDED: Final = timedelta(seconds=60)
+HANDED: Final = timedelta(seconds=30)
 """After so long without a worker a message is handed out again."""
 _LONGEST_PAUSE_S: Final = 5.0
 _TROUBLE: Final[tuple[type[Exception], ...]] = (DomainError, psycopg.Error, *AWAY)

@@ -1,5 +1,8 @@
+import os
+from datetime import timedelta
 from pathlib import Path
 
+from chassis.jobs import consumer, relay, worker
 from chassis.service import Service, main
 from chassis.settings import ServiceSettings
 from probe.jobs import jobs
@@ -25,4 +28,10 @@ SERVICE = Probe(
 )
 
 if __name__ == "__main__":
+    # Tests shorten what would only be waited for.
+    if "PROBE_DRAIN_S" in os.environ:
+        worker.DRAIN_S = float(os.environ["PROBE_DRAIN_S"])  # type: ignore[misc] # final outside of tests
+    if "PROBE_LEASE_S" in os.environ:
+        lease = timedelta(seconds=float(os.environ["PROBE_LEASE_S"]))
+        relay.HANDED = consumer.LEASE = lease  # type: ignore[misc] # as above
     main(SERVICE)

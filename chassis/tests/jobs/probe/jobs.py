@@ -82,7 +82,7 @@ async def hold(work: Work[ServiceSettings]) -> None:
         await note(tx, work)
 
 
-@jobs.periodic("probe.minute", cron="* * * * *")
-async def minute(work: Work[ServiceSettings]) -> None:
+@jobs.periodic("probe.yearly", cron="0 3 1 1 *")
+async def yearly(work: Work[ServiceSettings]) -> None:
     async with work.finish() as tx:
         await note(tx, work, work.payload["due_at"])

@@ -103,6 +103,12 @@ class Effects:
         async with self._house.database.connection() as connection:
             return int((await connection.one(_LEFT)).left)
 
+    async def count(self, least: int, seconds: float = 60) -> None:
+        """Wait until there are so many effects."""
+        async with asyncio.timeout(seconds):
+            while len(await self.notes()) < least:  # noqa: ASYNC110 - another process writes them
+                await asyncio.sleep(0.01)
+
     async def include(self, note: str, seconds: float = 30) -> None:
         """Wait until this effect is there."""
         async with asyncio.timeout(seconds):
