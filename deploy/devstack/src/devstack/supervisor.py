@@ -37,7 +37,7 @@ class Part:
     ready: Callable[[], Awaitable[bool]]
     prepare: Callable[[], None] = lambda: None
     """What has to be done before each start, after a crash too."""
-    seconds: float = 60
+    seconds: float = 120
     """How long a start may take."""
     layer: int = 0
     """What stands on what: the highest layer is stopped first."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from devstack.ports import Ports
 
 PORT_GRACE_SECONDS = 5
-READY_SECONDS = 60
+READY_SECONDS = 120
 OPEN_FILES = 65_536
 
 
