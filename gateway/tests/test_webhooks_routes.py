@@ -143,7 +143,7 @@ def test_a_rotated_secret_is_shown_once_and_the_overlap_passed_on(
 
 def test_a_test_and_a_replay_are_202_with_the_message(ines: httpx.Client, webhooks: StandInWebhooks) -> None:
     webhooks.replies["SendTestEvent"] = pb.SendTestEventResponse(message_id=MESSAGE)
-    tested = ines.post(f"{ITEM}/test")
+    tested = ines.post(f"{ITEM}/test", headers=KEY)
     assert (tested.status_code, tested.json()) == (202, {"message_id": MESSAGE})
     replayed = ines.post(f"{ITEM}/messages/{MESSAGE}/replay", headers=KEY)
     assert (replayed.status_code, replayed.json()) == (202, {"message_id": MESSAGE})
@@ -151,6 +151,8 @@ def test_a_test_and_a_replay_are_202_with_the_message(ines: httpx.Client, webhoo
         pb.SendTestEventRequest(id=ID),
         pb.ReplayMessageRequest(webhook_id=ID, message_id=MESSAGE),
     ]
+    assert ines.post(f"{ITEM}/test").status_code == 400
+    assert ines.post(f"{ITEM}/messages/{MESSAGE}/replay").status_code == 400
 
 
 def test_attempts_are_listed_with_status_duration_and_what_was_wrong(

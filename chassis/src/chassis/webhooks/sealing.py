@@ -3,13 +3,12 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from typing import Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NAME_BYTES: Final = 4
 _NONCE_BYTES: Final = 12
@@ -28,13 +27,13 @@ class Seal:
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
-        self._keys = {_name(key): AESGCM(_derived(key)) for key in keys}
+        self._keys = {_name(key): key for key in keys}
         self._sealing = _name(keys[0])
 
     def seal(self, secret: str, owner: UUID) -> bytes:
         """Seal a secret that belongs to `owner`."""
         nonce = os.urandom(_NONCE_BYTES)
-        return self._sealing + nonce + self._keys[self._sealing].encrypt(nonce, secret.encode(), owner.bytes)
+        return self._sealing + nonce + _cipher(self._keys[self._sealing]).encrypt(nonce, secret.encode(), owner.bytes)
 
     def open(self, sealed: bytes, owner: UUID) -> str:
         """Give the secret back.
@@ -42,16 +41,24 @@ class Seal:
         Raises:
             Unreadable: it was not sealed under one of the keys for this owner.
         """
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see _cipher
+
         name, rest = sealed[:_NAME_BYTES], sealed[_NAME_BYTES:]
         try:
-            return self._keys[name].decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], owner.bytes).decode()
+            return _cipher(self._keys[name]).decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], owner.bytes).decode()
         except (KeyError, InvalidTag) as wrong:
             raise Unreadable("a webhook's secret cannot be opened with the keys of this process") from wrong
 
 
-def _derived(key: str) -> bytes:
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(key.encode())
+@lru_cache(maxsize=4)
+def _cipher(key: str) -> "AESGCM":
+    # Imported here, since a process that seals and opens nothing should not carry 7 MB.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+
+    return AESGCM(HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(key.encode()))
 
 
 def _name(key: str) -> bytes:
-    return hashlib.sha256(_PURPOSE + _derived(key)).digest()[:_NAME_BYTES]
+    return hashlib.sha256(_PURPOSE + key.encode()).digest()[:_NAME_BYTES]

@@ -154,7 +154,7 @@ async def rotate_webhook_secret(call: Call, webhook_id: WebhookId, body: Rotatio
 
 @webhooks.serve(
     _ITEM + "/test",
-    Declaration(Kind.CHANGE, "POST", SentMessage, success=HTTPStatus.ACCEPTED, key=Key.OPTIONAL, tagged=Tagged.CONTENT),
+    Declaration(Kind.CHANGE, "POST", SentMessage, success=HTTPStatus.ACCEPTED, key=Key.REQUIRED, tagged=Tagged.CONTENT),
 )
 async def test_webhook(call: Call, webhook_id: WebhookId) -> Answer:
     """Send a `webhook.test` event, even to a disabled webhook, once; its attempt tells what came of it."""
@@ -182,7 +182,7 @@ async def list_webhook_attempts(call: Call, webhook_id: WebhookId, query: Annota
 
 @webhooks.serve(
     _ITEM + "/messages/{message_id:id}/replay",
-    Declaration(Kind.CHANGE, "POST", SentMessage, success=HTTPStatus.ACCEPTED, key=Key.OPTIONAL, tagged=Tagged.CONTENT),
+    Declaration(Kind.CHANGE, "POST", SentMessage, success=HTTPStatus.ACCEPTED, key=Key.REQUIRED, tagged=Tagged.CONTENT),
 )
 async def replay_webhook_message(call: Call, webhook_id: WebhookId, message_id: MessageId) -> Answer:
     """Send a message again under the same `webhook-id`, whatever became of it before."""
