@@ -31,7 +31,6 @@ from chassis.jobs.cleanup import cleanups
 from chassis.jobs.declaration import Jobs
 from chassis.jobs.outbox import Outbox
 from chassis.jobs.tables import JobTables
-from chassis.migrations import runner
 from chassis.ops import OpsServer
 from chassis.paging import Cursors
 from chassis.rpc.server import CallInterceptor
@@ -200,6 +199,17 @@ async def _serve(service: Service[S], settings: S) -> None:
     log.info("%s has stopped", service.name)
 
 
+def _migrate(service: Service[Any], verb: str) -> None:
+    from chassis.migrations import runner  # noqa: PLC0415 - the others should not carry Alembic's memory
+
+    if verb == "sql":
+        runner.script(service.migrations, service.tables)
+        return
+    migration = load(MigrationSettings)
+    logs.setup(service.name, migration.log_level)
+    runner.upgrade(migration.migration_database_url.get_secret_value(), service.migrations, service.tables)
+
+
 def main(service: Service[Any], arguments: Sequence[str] | None = None) -> None:
     """Run one verb of a service's command line: `serve`, `worker`, `jobs`, `migrate` or `sql`."""
     parser = argparse.ArgumentParser(prog=service.name, description=f"NeoForge's {service.name} service")
@@ -212,12 +222,8 @@ def main(service: Service[Any], arguments: Sequence[str] | None = None) -> None:
     verbs.add_parser("sql", help="print the SQL of all migrations")
     options = parser.parse_args(arguments)
     verb = options.verb
-    if verb == "sql":
-        runner.script(service.migrations, service.tables)
-    elif verb == "migrate":
-        migration = load(MigrationSettings)
-        logs.setup(service.name, migration.log_level)
-        runner.upgrade(migration.migration_database_url.get_secret_value(), service.migrations, service.tables)
+    if verb in {"sql", "migrate"}:
+        _migrate(service, verb)
     elif verb == "jobs":
         sys.exit(command.run(service, load(service.settings), options))
     else:
