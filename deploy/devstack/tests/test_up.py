@@ -163,9 +163,22 @@ def projects_of(base: int) -> list[str]:
 
 
 def memory_of(pid: int) -> float:
-    """The memory of a process and all below it, in MB; what several share counts once (Pss, proc(5))."""
-    lines = "".join(Path(f"/proc/{one}/smaps_rollup").read_text() for one in (pid, *descendants(pid)))
-    return sum(int(kilobytes) for kilobytes in re.findall(r"^Pss:\s+(\d+) kB", lines, re.MULTILINE)) / 1000
+    """The memory of a process and all below it, in MB."""
+    return sum(kilobytes_of(one) for one in (pid, *descendants(pid))) / 1000
+
+
+def kilobytes_of(pid: int) -> int:
+    """What several processes share counts once (Pss), but in full where another user's shares are hidden (VmRSS)."""
+    try:
+        return value(Path(f"/proc/{pid}/smaps_rollup").read_text(), "Pss")
+    except PermissionError:
+        return value(Path(f"/proc/{pid}/status").read_text(), "VmRSS")
+
+
+def value(text: str, name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE)
+    assert found is not None
+    return int(found[1])
 
 
 def descriptors(pid: int) -> Mapping[str, int]:
