@@ -63,6 +63,10 @@ class Ports:
         """A service's HTTP port for metrics and readiness."""
         return self.base + 20 + offset
 
+    def worker_operations(self, offset: int) -> int:
+        """The same of a service's worker."""
+        return self.base + 30 + offset
+
 
 def is_free(port: int) -> bool:
     """Whether a part could listen on `port` of loopback now, and nobody else would answer for it as `localhost`."""

@@ -71,6 +71,7 @@ class Stack:
         for service in self.services:
             named[service.name] = ports.service(service.offset)
             named[f"{service.name}'s metrics"] = ports.service_operations(service.offset)
+            named[f"{service.name}'s worker's metrics"] = ports.worker_operations(service.offset)
         return named
 
     # --- the parts ----------------------------------------------------------------------------------------------------
@@ -93,6 +94,14 @@ class Stack:
         command = self._python(service.name, "serve", environment=self.service_environment(service))
         operations = f"http://{HOST}:{self.ports.service_operations(service.offset)}"
         return Part(service.name, lambda: command, answers(f"{operations}/ready"), layer=SERVICES)
+
+    def worker_part(self, service: Service) -> Part:
+        """The worker of a service's jobs: consumer, relay and scheduler in one process."""
+        address = f"{HOST}:{self.ports.worker_operations(service.offset)}"
+        # glibc would give each of its threads a heap of its own.
+        settings = {**self.service_environment(service), "NEOFORGE_OPS_LISTEN": address, "MALLOC_ARENA_MAX": "2"}
+        command = self._python(service.name, "worker", environment=settings)
+        return Part(f"{service.name}-worker", lambda: command, answers(f"http://{address}/ready"), layer=SERVICES)
 
     def gateway_part(self) -> Part:
         """The gateway; ready once it answers for itself, whatever else is missing."""

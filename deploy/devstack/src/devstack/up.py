@@ -117,6 +117,8 @@ class _Up:
             edge.cancel()
         with terminal.step("ready through Envoy"):
             await self._until(f"{stack.url}/ready")
+        with terminal.step("workers"):
+            await supervisor.start(*(stack.worker_part(service) for service in stack.services))
         with terminal.step("demo data"):
             await asyncio.to_thread(seed, stack.folders.data / "demo-edition", stack.url, self._token)
         await self._print_addresses(time.monotonic() - begun)
