@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import sqlalchemy as sa
@@ -18,14 +18,14 @@ BATCH: Final = 1_000
 """Rows of one transaction: some milliseconds, the longest that a writer of such a row waits."""
 PAUSE_S: Final = 0.02
 """Between two batches, so that a large clean-up leaves the disk and the processor to others."""
-_BUDGET_S: Final = 240.0
+BUDGET_S: Final = 240.0
 """After so long the rest is left to the next run."""
 _SKEW: Final = timedelta(seconds=5)
 """How much longer an idempotency key is kept than it is valid, for services whose clocks differ."""
 _RUNS_KEPT: Final = timedelta(days=30)
 
 
-def old_rows(table: sa.Table, old: sa.ColumnElement[bool], order: sa.ColumnElement[object]) -> Statement:
+def old_rows(table: sa.Table, old: sa.ColumnElement[bool], order: sa.ColumnElement[datetime]) -> Statement:
     """Compile the removal of up to BATCH rows that are `old`, without waiting for any that someone works on.
 
     `old` may have the parameter `kept` (an interval).
@@ -37,9 +37,21 @@ def old_rows(table: sa.Table, old: sa.ColumnElement[bool], order: sa.ColumnEleme
     )
 
 
-async def remove(database: Database, rows: Statement, **parameters: object) -> AsyncIterator[int]:
-    """Remove old rows batch by batch, giving the size of each, until none is left or the time is up."""
-    deadline = time.monotonic() + _BUDGET_S
+def expired_keys(idempotency_keys: sa.Table) -> Statement:
+    """Compile the removal of a batch of keys that expired longer than `kept` ago."""
+    expires_at = idempotency_keys.c.expires_at
+    return old_rows(idempotency_keys, expires_at < _before(), expires_at)
+
+
+def _before() -> sa.ColumnElement[datetime]:
+    return sa.func.now() - sa.bindparam("kept", type_=sa.Interval)
+
+
+async def remove(
+    database: Database, rows: Statement, *, budget_s: float = BUDGET_S, **parameters: object
+) -> AsyncIterator[int]:
+    """Remove old rows batch by batch, giving the size of each, until none is left or `budget_s` is over."""
+    deadline = time.monotonic() + budget_s
     while time.monotonic() < deadline:
         async with database.connection() as connection:
             removed = await connection.execute(rows, **parameters)
@@ -52,8 +64,8 @@ async def remove(database: Database, rows: Statement, **parameters: object) -> A
 def cleanups(idempotency_keys: sa.Table, tables: JobTables) -> Jobs[ServiceSettings]:
     """Give the clean-ups of a service with these tables."""
     outbox, handled, runs = tables.outbox, tables.handled, tables.schedule_runs
-    before = sa.func.now() - sa.bindparam("kept", type_=sa.Interval)
-    expired_keys = old_rows(idempotency_keys, idempotency_keys.c.expires_at < before, idempotency_keys.c.expires_at)
+    before = _before()
+    old_keys = expired_keys(idempotency_keys)
     old_handled = old_rows(handled, handled.c.handled_at < before, handled.c.handled_at)
     old_dead = old_rows(outbox, outbox.c.dead_at < before, outbox.c.dead_at)
     later = runs.alias("later")
@@ -64,7 +76,7 @@ def cleanups(idempotency_keys: sa.Table, tables: JobTables) -> Jobs[ServiceSetti
 
     @jobs.periodic("idempotency.cleanup", every=lambda s: timedelta(seconds=s.cleanup_interval_seconds), slow=True)
     async def _remove_expired_keys(work: Work[ServiceSettings]) -> None:
-        async for _ in remove(work.house.database, expired_keys, kept=_SKEW):
+        async for _ in remove(work.house.database, old_keys, kept=_SKEW):
             pass
 
     @jobs.periodic("jobs.cleanup", every=timedelta(hours=1), slow=True)

@@ -142,10 +142,10 @@ class JobStore:
             .values(lease=sa.null(), leased_until=sa.null(), attempts=outbox.c.attempts - 1),
             "UPDATE outbox",
         )
-        self._remove = statement(sa.delete(outbox).where(held), "DELETE outbox")
-        self._handled = statement(
+        gone = sa.delete(outbox).where(held).returning(outbox.c.id, outbox.c.kind).cte("gone")
+        self._finish = statement(
             insert(handled)
-            .values(id=sa.bindparam("id", type_=sa.Uuid), kind=sa.bindparam("kind", type_=sa.Text), handled_at=now)
+            .from_select(["id", "kind", "handled_at"], sa.select(gone.c.id, gone.c.kind, now))
             .on_conflict_do_nothing(index_elements=["id"]),
             "INSERT handled",
         )
@@ -268,9 +268,7 @@ class JobStore:
 
         From here to the end of the transaction nobody else can take the message.
         """
-        return bool(await tx.execute(self._remove, id=message.id, held=message.lease)) and bool(
-            await tx.execute(self._handled, id=message.id, kind=message.kind)
-        )
+        return bool(await tx.execute(self._finish, id=message.id, held=message.lease))
 
     async def retry(
         self, tx: Connection, message: Message, error: str, *, delay: timedelta, due_at: datetime | None
