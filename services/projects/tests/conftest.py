@@ -16,4 +16,12 @@ def service() -> Service[Settings]:
 
 @pytest.fixture
 def own_settings() -> Mapping[str, Any]:
-    return {"webhook_secret_key": PASSWORD, "webhook_allowed_networks": "127.0.0.0/8"}
+    return {
+        "webhook_secret_key": PASSWORD,
+        "webhook_allowed_networks": "127.0.0.0/8",
+        "smtp_url": "smtp://127.0.0.1:9",  # nobody listens there; tests of mails say otherwise
+        "smtp_starttls": False,
+        "mail_from": "NeoForge <no-reply@example.test>",
+        "invitation_secret": PASSWORD,
+        "invitation_url": "https://forge.example.test/invitations#{token}",
+    }

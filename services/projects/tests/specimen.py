@@ -27,5 +27,11 @@ SPECIMEN = Specimen(
     ),
     resource=lambda reply: reply.project,
     items=lambda reply: reply.projects,
-    settings={"webhook_secret_key": PASSWORD},
+    settings={
+        "webhook_secret_key": PASSWORD,
+        "smtp_url": "smtp://127.0.0.1",
+        "mail_from": "NeoForge <no-reply@example.test>",
+        "invitation_secret": PASSWORD,
+        "invitation_url": "https://forge.example.test/invitations#{token}",
+    },
 )

@@ -4,8 +4,17 @@ from pathlib import Path
 
 from chassis.house import House
 from chassis.service import Service, Servicer, main
-from neoforge.projects.v1 import projects_pb2, projects_pb2_grpc, webhooks_pb2, webhooks_pb2_grpc
+from neoforge.projects.v1 import (
+    invitations_pb2,
+    invitations_pb2_grpc,
+    projects_pb2,
+    projects_pb2_grpc,
+    webhooks_pb2,
+    webhooks_pb2_grpc,
+)
+from projects.invitations.servicer import InvitationsServicer
 from projects.jobs import WEBHOOKS, jobs
+from projects.mails import MAILS, links_of
 from projects.servicer import ProjectsServicer
 from projects.settings import Settings
 from projects.tables import idempotency_keys, job_tables, metadata
@@ -23,6 +32,17 @@ def build(house: House[Settings]) -> list[Servicer]:
             WebhooksServicer(house.database, house.idempotency, webhooks),
             webhooks_pb2_grpc.add_WebhooksServiceServicer_to_server,
         ),
+        Servicer(
+            InvitationsServicer(
+                house.database,
+                house.idempotency,
+                house.outbox,
+                webhooks,
+                mails=MAILS,
+                links=links_of(house.settings),
+            ),
+            invitations_pb2_grpc.add_InvitationsServiceServicer_to_server,
+        ),
     ]
 
 
@@ -36,6 +56,7 @@ SERVICE = Service(
     descriptors=[
         projects_pb2.DESCRIPTOR.services_by_name["ProjectsService"],
         webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"],
+        invitations_pb2.DESCRIPTOR.services_by_name["InvitationsService"],
     ],
     build=build,
     jobs=jobs,

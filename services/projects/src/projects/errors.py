@@ -1,6 +1,7 @@
 """What can go wrong with projects, by name."""
 
 from chassis.errors import DomainError, Forbidden, Kind, NotFound
+from projects.model import Role
 
 
 class SlugTaken(DomainError):
@@ -29,3 +30,20 @@ class RoleTooLow(Forbidden):
 
     def __init__(self, needed: str) -> None:
         super().__init__(f"this takes the role {needed} in the project")
+
+
+class InvitationNotFound(NotFound):
+    """There is no such invitation, or its link is good no more, which is the same to who holds it."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such invitation; it may have expired, been accepted, revoked or sent anew")
+
+
+class AlreadyMember(DomainError):
+    """The caller has the role that they are invited to, or more."""
+
+    kind = Kind.CONFLICT
+    reason = "ALREADY_MEMBER"
+
+    def __init__(self, role: Role) -> None:
+        super().__init__(f"you are {role} of this project already; the invitation stays good", metadata={"role": role})

@@ -49,6 +49,11 @@ class Role(StrEnum):
         """Whether this role may change the project's fields."""
         return self is not Role.VIEWER
 
+    def includes(self, other: "Role") -> bool:
+        """Whether this role may do all that the other may."""
+        ascending = list(Role)
+        return ascending.index(self) >= ascending.index(other)
+
 
 @dataclass(frozen=True)
 class Project:

@@ -39,6 +39,7 @@ _GET_VERSION = statement(sa.select(projects.c.version).where(projects.c.id == _i
 _GET_FOR_CHANGE = statement(
     sa.select(*_COLUMNS, _role).where(projects.c.id == _id, _readable).with_for_update(of=projects), "SELECT projects"
 )
+_GET_ANY_FOR_CHANGE = statement(sa.select(*_COLUMNS).where(projects.c.id == _id).with_for_update(), "SELECT projects")
 _INSERT = statement(
     sa.dialects.postgresql.insert(projects)
     .values({column.name: sa.bindparam(column.name, type_=column.type) for column in _COLUMNS})
@@ -60,6 +61,12 @@ _MEMBERS = statement(
     sa.select(members.c.user_id, members.c.role, members.c.created_at)
     .where(members.c.project_id == _id)
     .order_by(members.c.created_at, members.c.user_id),
+    "SELECT members",
+)
+_MEMBER = statement(
+    sa.select(members.c.user_id, members.c.role, members.c.created_at).where(
+        members.c.project_id == _id, members.c.user_id == _person
+    ),
     "SELECT members",
 )
 _COUNT_MEMBERS = statement(
@@ -92,6 +99,12 @@ async def get_version(connection: Connection, id: UUID, person: UUID) -> int | N
 async def get_for_change(tx: Connection, id: UUID, person: UUID) -> tuple[Project, Role | None] | None:  # noqa: A002
     """Give what `get` gives, and let no other transaction change it until this one ends."""
     return _found(await tx.one(_GET_FOR_CHANGE, id=id, person=person))
+
+
+async def get_any_for_change(tx: Connection, id: UUID) -> Project | None:  # noqa: A002 - the field's name
+    """Give a project, whoever may read it, and let no other transaction change it until this one ends."""
+    row = await tx.one(_GET_ANY_FOR_CHANGE, id=id)
+    return _project(row) if row else None
 
 
 async def insert(tx: Connection, project: Project) -> None:
@@ -177,6 +190,12 @@ async def list_members(connection: Connection, project: Project) -> list[Member]
     """Give all members: the owner, then the others by time."""
     owner = Member(project.owner_id, Role.OWNER, project.created_at)
     return [owner, *(_member(row) for row in await connection.all(_MEMBERS, id=project.id))]
+
+
+async def get_member(tx: Connection, id: UUID, person: UUID) -> Member | None:  # noqa: A002 - the field's name
+    """Give a person as a member of a project, or None; its owner is none of these."""
+    row = await tx.one(_MEMBER, id=id, person=person)
+    return _member(row) if row else None
 
 
 async def count_members(tx: Connection, id: UUID) -> int:  # noqa: A002 - the field's name

@@ -5,9 +5,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 
 from chassis import idempotency, search
 from chassis.jobs import tables
+from chassis.mail.tables import mail_tables as tables_of_mail
 from chassis.webhooks import tables as webhooks
 
 metadata = sa.MetaData(schema="projects")
+MOMENT = sa.DateTime(timezone=True)
 
 SEARCH = search.document("name", "description")
 
@@ -60,6 +62,43 @@ members = sa.Table(
     sa.Index("members_user_id_idx", "user_id", "project_id"),
 )
 
+invitations = sa.Table(
+    "invitations",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column(
+        "project_id",
+        sa.Uuid,
+        sa.ForeignKey("projects.projects.id", name="invitations_project_id_fkey", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    sa.Column("email", sa.Text, nullable=False),
+    sa.Column("email_key", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("language", sa.Text, nullable=False),
+    sa.Column("invited_by", sa.Uuid, nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("sent_at", MOMENT, nullable=False),
+    sa.Column("expires_at", MOMENT, nullable=False),
+    sa.Column("accepted_by", sa.Uuid),
+    sa.Column("accepted_at", MOMENT),
+    sa.CheckConstraint("role IN ('viewer', 'maintainer')", name="invitations_role_check"),
+    # One open invitation per address.
+    sa.Index(
+        "invitations_open_idx",
+        "project_id",
+        "email_key",
+        unique=True,
+        postgresql_where=sa.text("accepted_at IS NULL"),
+    ),
+    sa.Index("invitations_project_idx", "project_id"),
+    sa.Index("invitations_sent_idx", "invited_by", "sent_at"),
+    sa.Index("invitations_expires_at_idx", "expires_at"),
+)
+
 idempotency_keys = idempotency.table(metadata)
 job_tables = tables.job_tables(metadata)
 webhook_tables = webhooks.tables(metadata)
+mail_tables = tables_of_mail(metadata)
