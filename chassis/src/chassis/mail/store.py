@@ -43,7 +43,7 @@ class MailStore:
             insert(suppressions)
             .values(
                 address=sa.bindparam("address", type_=sa.Text),
-                code=sa.bindparam("code", type_=sa.Integer),
+                code=sa.bindparam("code", type_=sa.BigInteger),
                 reply=sa.bindparam("reply", type_=sa.Text),
                 created_at=now,
             )

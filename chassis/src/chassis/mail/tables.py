@@ -22,7 +22,7 @@ def mail_tables(metadata: sa.MetaData) -> MailTables:
         metadata,
         # Address.key, in the clear so that an operator can find and lift it.
         sa.Column("address", sa.Text, primary_key=True),
-        sa.Column("code", sa.Integer, nullable=False),
+        sa.Column("code", sa.BigInteger, nullable=False),
         sa.Column("reply", sa.Text, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
     )

@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("role", sa.Text, nullable=False),
         sa.Column("language", sa.Text, nullable=False),
         sa.Column("invited_by", sa.Uuid, nullable=False),
-        sa.Column("generation", sa.Integer, nullable=False),
+        sa.Column("generation", sa.BigInteger, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("sent_at", MOMENT, nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),
@@ -49,7 +49,7 @@ def upgrade() -> None:
     op.create_table(
         "mail_suppressions",
         sa.Column("address", sa.Text, primary_key=True),
-        sa.Column("code", sa.Integer, nullable=False),
+        sa.Column("code", sa.BigInteger, nullable=False),
         sa.Column("reply", sa.Text, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         schema=SCHEMA,
