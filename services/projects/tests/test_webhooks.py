@@ -1,6 +1,7 @@
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,6 +17,8 @@ from chassis.testing.client import Client
 from chassis.testing.jobs import JobRunner
 from chassis.testing.plugin import Logins
 from chassis.testing.receiver import Receiver, answer
+from devstack.mailcatcher import message
+from devstack.mailcatcher.catcher import Catcher
 from neoforge.projects.v1 import projects_pb2, webhooks_pb2
 from neoforge.projects.v1 import webhooks_pb2 as pb
 
@@ -24,6 +27,17 @@ from neoforge.projects.v1 import webhooks_pb2 as pb
 async def receiver() -> AsyncIterator[Receiver]:
     async with Receiver() as listening:
         yield listening
+
+
+@pytest_asyncio.fixture
+async def catcher(tmp_path: Path) -> AsyncIterator[Catcher]:
+    async with Catcher(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def own_settings(own_settings: Mapping[str, Any], catcher: Catcher) -> Mapping[str, Any]:
+    return {**own_settings, "smtp_url": f"smtp://127.0.0.1:{catcher.smtp_port}"}
 
 
 async def make(call: Client, person: Caller, receiver: Receiver, *events: str) -> pb.CreateWebhookResponse:
@@ -241,3 +255,23 @@ async def test_a_failed_delivery_is_made_again_by_the_services_own_jobs(
     await run_jobs.pass_time(timedelta(minutes=1))
     await run_jobs()
     assert [a.headers["webhook-id"] for a in receiver.arrived] == [failed.message_id] * 2
+
+
+async def test_the_contact_of_a_webhook_that_is_gone_is_told_by_mail_without_what_is_secret(
+    call: Client, ines: Caller, receiver: Receiver, run_jobs: JobRunner, catcher: Catcher
+) -> None:
+    receiver.answers.append(answer(410))
+    request = pb.CreateWebhookRequest(url=f"{receiver.url}?token=s3cret", contact="ines@example.test")
+    webhook_id = (await call(ines, "CreateWebhook", request)).webhook.id
+    await call(ines, "CreateProject", projects_pb2.CreateProjectRequest(name="Apollo"))
+    await run_jobs()
+    webhook = (await call(ines, "GetWebhook", pb.GetWebhookRequest(id=webhook_id))).webhook
+    assert (webhook.enabled, webhook.disabled_reason) == (False, pb.DISABLED_REASON_GONE)
+    [mail] = catcher.store.list(to="ines@example.test")
+    assert mail.subject == f"Your webhook to http://127.0.0.1:{receiver.port} was disabled"
+    found = catcher.store.get(mail.id)
+    assert found is not None
+    text = message.text(message.parse(found[1])) or ""
+    assert f"/api/v1/webhooks/{webhook_id}/attempts" in text
+    assert "410 Gone" in text
+    assert b"s3cret" not in found[1]

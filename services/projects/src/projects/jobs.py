@@ -10,8 +10,9 @@ from projects.mails import MAILS
 from projects.settings import Settings
 from projects.tables import webhook_tables
 from projects.webhooks.events import EVENT_TYPES
+from projects.webhooks.notice import tell_contact
 
-WEBHOOKS = ServiceWebhooks(webhook_tables, EVENT_TYPES)
+WEBHOOKS = ServiceWebhooks(webhook_tables, EVENT_TYPES, tell_contact)
 
 jobs = Jobs[Settings]()
 jobs.include(WEBHOOKS.jobs)
