@@ -2,8 +2,11 @@
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,6 +14,7 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2
 
+from chassis.embedded.redis import Redis
 from chassis.errors import Unavailable
 from gateway.testing.edge import Edge
 from gateway.testing.issuer import StandInIssuer
@@ -183,3 +187,73 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(
     assert ines.get(PATH).status_code == 200
     assert not [call for call in projects.calls if call[0] == "CreateProject"]
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_sigterm_lets_running_requests_end_and_takes_no_new_ones(redis_server: Redis, issuer: StandInIssuer) -> None:
+    edge = Edge(redis_server.url, issuer)
+    edge.start()
+    projects = edge.service.servicer
+    projects.hold = asyncio.Event()
+    headers = {"Authorization": f"Bearer {issuer.token(INES)}"}
+    with httpx.Client(base_url=edge.url, headers=headers) as client, ThreadPoolExecutor(4) as crowd:
+        running = [crowd.submit(client.get, PATH) for _ in range(4)]
+        until(lambda: len(projects.calls) == 4)
+        stopping = in_a_thread(edge.stop)
+        until(lambda: refuses(edge.port))
+        assert not any(request.done() for request in running)
+        edge._loop.call_soon_threadsafe(projects.hold.set)
+        assert [request.result(5).status_code for request in running] == [200] * 4
+        stopping.join(10)
+        assert not stopping.is_alive()
+
+
+def in_a_thread(work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def refuses(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return True
+    return False
+
+
+def test_without_redis_requests_are_served_and_ready_names_it(tmp_path: Path, issuer: StandInIssuer) -> None:
+    server = Redis(tmp_path / "redis").start()
+    edge = Edge(server.url, issuer, quotas=("reads=30/60",))
+    edge.start()
+    headers = {"Authorization": f"Bearer {issuer.token(INES)}"}
+    try:
+        with httpx.Client(base_url=edge.url, headers=headers) as client:
+            until(lambda: ready(client)["status"] == "ready")
+            server.stop()
+            until(lambda: ready(client)["redis"] == "down", 2)
+            answer = client.get(PATH)
+            assert answer.status_code == 200
+            assert answer.headers["RateLimit-Policy"] == '"reads";q=30;w=60'
+            assert 429 in {client.get(PATH).status_code for _ in range(40)}
+            server.start()
+            until(lambda: ready(client)["status"] == "ready")
+    finally:
+        edge.stop()
+        server.stop()
+
+
+def test_without_the_issuers_keys_no_token_can_be_judged(redis_server: Redis) -> None:
+    issuer = StandInIssuer()
+    issuer.away = True
+    edge = Edge(redis_server.url, issuer)
+    edge.start()
+    try:
+        with httpx.Client(base_url=edge.url, headers={"Authorization": f"Bearer {issuer.token(INES)}"}) as client:
+            answer = client.get(PATH)
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+            assert ready(client)["issuer"] == "down"
+            issuer.away = False
+            until(lambda: client.get(PATH).status_code == 200)
+    finally:
+        edge.stop()
+        issuer.stop()

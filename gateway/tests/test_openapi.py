@@ -94,7 +94,7 @@ def test_answers_to_requests_made_from_the_description_are_as_it_says(
     authorization = {"Authorization": f"Bearer {issuer.token(INES)}"}
     checks: list[Any] = list(schemathesis.checks.CHECKS.get_by_names(CHECKS))
     few = settings(
-        max_examples=8, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        max_examples=5, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
     for result in api.get_all_operations():
         operation: Any = result.ok()  # type: ignore[union-attr] # an invalid schema fails the test here

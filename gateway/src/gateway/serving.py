@@ -41,7 +41,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
         stack.push_async_callback(projects_channel.close, None)
 
         keys = KeySet(settings.jwks_url, client)
-        line = RedisLine(redis, ratelimit.SCRIPT)
+        line = RedisLine(redis, ratelimit.SCRIPT, settings.redis_patience_s)
         readiness = health.Readiness(
             {
                 "projects": health.service("projects", projects_channel),

@@ -39,6 +39,9 @@ class GatewaySettings(ProcessSettings):
     quotas: Names = ()
     """Changes to the rate limits, each `tier=requests/seconds`, for example `reads=6000/60`."""
 
+    redis_patience_s: Annotated[float, Field(gt=0, le=1)] = 0.02
+    """How long a request waits for Redis before its quota is counted in this process alone."""
+
     call_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
     body_limit_bytes: Annotated[int, Field(gt=0)] = 1024 * 1024
     keep_alive_s: Annotated[int, Field(gt=0)] = 620
