@@ -51,6 +51,16 @@ class Ports:
         return self.base + 4
 
     @property
+    def mail(self) -> int:
+        """The mail catcher's SMTP."""
+        return self.base + 5
+
+    @property
+    def mail_page(self) -> int:
+        """The page that shows what it caught."""
+        return self.base + 6
+
+    @property
     def envoy_admin(self) -> int:
         """Envoy's administration."""
         return self.base + 9

@@ -57,6 +57,11 @@ class Stack:
         """Where people reach it."""
         return f"http://localhost:{self.ports.edge}"
 
+    @property
+    def mail_url(self) -> str:
+        """Where people read the mail that was caught."""
+        return f"http://localhost:{self.ports.mail_page}/"
+
     def taken_ports(self) -> dict[str, int]:
         """Every port that the stack is about to take, by the part that will hold it."""
         ports = self.ports
@@ -67,6 +72,8 @@ class Stack:
             "the token issuer": ports.issuer,
             "PostgreSQL": ports.postgresql,
             "Redis": ports.redis,
+            "the mail catcher": ports.mail,
+            "the mail catcher's page": ports.mail_page,
         }
         for service in self.services:
             named[service.name] = ports.service(service.offset)
@@ -83,6 +90,12 @@ class Stack:
     def redis_part(self) -> Part:
         """The server for limits and queues."""
         return Part("Redis", self.redis.command, _asked(self.redis.ready), self.redis.prepare, layer=DATA)
+
+    def mail_part(self) -> Part:
+        """The mail catcher."""
+        settings = {**self._tls_environment("mail"), "NEOFORGE_DATA": str(self.folders.data)}
+        command = self._python("devstack.mailcatcher", "--port", str(self.ports.base), environment=settings)
+        return Part("mail", lambda: command, answers(f"{self.mail_url}health"), layer=DATA)
 
     def issuer_part(self) -> Part:
         """The development token issuer."""
@@ -144,6 +157,10 @@ class Stack:
             "NEOFORGE_DATABASE_URL": self._database_url(service.name),
             "NEOFORGE_MIGRATION_DATABASE_URL": self._database_url(f"{service.name}_owner"),
             "NEOFORGE_TRUSTED_CALLERS": "gateway",
+            "NEOFORGE_SMTP_URL": f"smtp://{HOST}:{ports.mail}",
+            "NEOFORGE_SMTP_CA": str(self.folders.certificates / "ca.crt"),
+            "NEOFORGE_MAIL_FROM": "NeoForge <no-reply@neoforge.test>",
+            "NEOFORGE_INVITATION_URL": f"{self.url}/api/v1/invitations/{{token}}",
             **service.environment,
             **{f"NEOFORGE_{name.upper().replace('-', '_')}": self.folders.secret(name) for name in service.secrets},
         }
@@ -167,16 +184,21 @@ class Stack:
         }
 
     def _common_environment(self, process: str) -> dict[str, str]:
+        return {
+            **self._tls_environment(process),
+            "NEOFORGE_ENVIRONMENT": "development",
+            "NEOFORGE_REDIS_URL": self.redis.url,
+            "NEOFORGE_CURSOR_SECRET": self.folders.secret("cursor-secret"),
+        }
+
+    def _tls_environment(self, process: str) -> dict[str, str]:
         from chassis.embedded.certificates import Authority  # noqa: PLC0415 - after the folders are known to be usable
 
         identity = Authority(self.folders.certificates).issue(process)
         return {
-            "NEOFORGE_ENVIRONMENT": "development",
-            "NEOFORGE_REDIS_URL": self.redis.url,
             "NEOFORGE_TLS_CA": str(identity.authority),
             "NEOFORGE_TLS_CERTIFICATE": str(identity.certificate),
             "NEOFORGE_TLS_KEY": str(identity.key),
-            "NEOFORGE_CURSOR_SECRET": self.folders.secret("cursor-secret"),
         }
 
     def _python(self, package: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Command:

@@ -98,8 +98,8 @@ class _Up:
         terminal.say("NeoForge")
         with terminal.step("ports"):
             await _probe_ports(stack)
-        with terminal.step("PostgreSQL and Redis"):
-            await supervisor.start(stack.postgresql_part(), stack.redis_part())
+        with terminal.step("PostgreSQL, Redis, mail catcher"):
+            await supervisor.start(stack.postgresql_part(), stack.redis_part(), stack.mail_part())
         if (remark := stack.database.place.remark) is not None:
             terminal.warn(remark)
         with terminal.step("roles and schemas"):
@@ -150,6 +150,7 @@ class _Up:
             "API": f"{stack.url}/api/v1/projects",
             "API documentation": f"{stack.url}/docs",
             "OpenAPI": f"{stack.url}/openapi.json",
+            "Mail": stack.mail_url,
             "Metrics": f"{stack.url}/metrics",
             "Readiness": f"{stack.url}/ready",
         }
