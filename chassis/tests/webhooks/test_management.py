@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,6 +9,7 @@ import pytest
 from hooked.owner import Owner
 from hooked.service import WEBHOOKS
 
+from chassis.database import Connection
 from chassis.errors import InvalidCursor, InvalidFields, LimitReached, VersionMismatch
 from chassis.testing.receiver import Receiver
 from chassis.webhooks.management import EndpointNotFound, PageWanted
@@ -146,3 +148,42 @@ async def test_what_is_old_or_deleted_is_purged_and_what_is_due_stays(
     assert stored("SELECT id FROM hooked.webhook_endpoints") == [(old.id,)]
     assert len(stored("SELECT 1 FROM hooked.webhook_attempts")) == 3
     assert len(stored("SELECT 1 FROM hooked.webhook_secrets")) == 1
+
+
+async def test_events_are_not_held_up_by_a_change_of_the_endpoint_nor_a_change_by_events(
+    owner: Owner, receiver: Receiver
+) -> None:
+    endpoint, _ = await owner.make(receiver.url)
+    async with owner.house.database.transaction() as changing, asyncio.timeout(1):
+        await owner.webhooks.change(changing, endpoint.id, owner.id, {"description": "new"}, 0)
+        await owner.announce()
+    async with owner.house.database.transaction() as announcing, asyncio.timeout(1):
+        await owner.webhooks.announce(announcing, owner.id, Event("thing.made", datetime.now(UTC), {}))
+        await owner.change(endpoint.id, description="newer")
+    await owner.run_jobs()
+    assert len(receiver.arrived) == 2
+
+
+async def test_a_replay_while_an_attempt_is_being_written_down_waits_for_it_and_then_counts(
+    owner: Owner, receiver: Receiver, stored: Stored
+) -> None:
+    endpoint, _ = await owner.make(receiver.url)
+    await owner.announce()
+    ((payload,),) = stored("SELECT payload FROM hooked.outbox")
+    message_id, turn = UUID(payload["message_id"]), payload["turn"]
+    replays: list[asyncio.Task[None]] = []
+
+    @contextlib.asynccontextmanager
+    async def finish() -> AsyncIterator[Connection]:
+        async with owner.house.database.transaction() as tx:
+            yield tx
+            # The message is locked now; the endpoint was locked after it.
+            replays.append(asyncio.create_task(owner.replay(endpoint.id, message_id)))
+            waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            while not stored(waiting):  # noqa: ASYNC110 - PostgreSQL has no event for it
+                await asyncio.sleep(0.01)
+
+    await WEBHOOKS.deliveries(owner.house).attempt(message_id, turn, finish)
+    await replays[0]
+    await owner.run_jobs()
+    assert len(await owner.attempts(endpoint.id)) == 2

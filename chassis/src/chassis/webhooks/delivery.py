@@ -107,7 +107,7 @@ class Deliveries:
         attributes: dict[str, str | int] = {
             "http.request.method": "POST",
             "http.request.resend_count": message.attempts,
-            "server.address": target.host,
+            "server.address": target.host.strip("[]"),
             "server.port": target.port,
             # What stands behind the origin is often a secret of the receiver.
             "url.full": f"{target.origin}/REDACTED",

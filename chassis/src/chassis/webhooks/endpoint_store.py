@@ -52,7 +52,7 @@ class EndpointStore:
         self._get = statement(sa.select(*columns).where(id_, owned), "SELECT webhook_endpoints")
         self._get_version = statement(sa.select(endpoints.c.version).where(id_, owned), "SELECT webhook_endpoints")
         self._get_for_change = statement(
-            sa.select(*columns).where(id_, owned).with_for_update(), "SELECT webhook_endpoints"
+            sa.select(*columns).where(id_, owned).with_for_update(key_share=True), "SELECT webhook_endpoints"
         )
         self._update = statement(
             sa.update(endpoints)
@@ -115,7 +115,7 @@ class EndpointStore:
         return row.version if row else None
 
     async def get_for_change(self, tx: Connection, endpoint_id: UUID, owner_id: UUID) -> Endpoint | None:
-        """Give what `get` gives, and let no other transaction change it until this one ends."""
+        """Give what `get` gives, and let no other transaction change it until this one ends; events still go to it."""
         return _endpoint(await tx.one(self._get_for_change, id=endpoint_id, owner_id=owner_id))
 
     async def update(self, tx: Connection, endpoint: Endpoint) -> None:

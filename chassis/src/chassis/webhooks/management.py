@@ -192,7 +192,7 @@ class Webhooks:
         Raises:
             EndpointNotFound: the owner has no such endpoint.
         """
-        endpoint = await self._for_change(tx, endpoint_id, owner_id, 0)
+        endpoint = await self.get(tx, endpoint_id, owner_id)
         event = Event(TEST_EVENT, datetime.now(UTC), {"webhook_id": endpoint.id, "version": endpoint.version})
         return await self._send(tx, endpoint_id, TEST_EVENT, event.body())
 
@@ -203,7 +203,8 @@ class Webhooks:
             EndpointNotFound: the owner has no such endpoint.
             MessageNotFound: the endpoint has no such message.
         """
-        await self._for_change(tx, endpoint_id, owner_id, 0)
+        # Not locked: a worker locks the message first and then the endpoint.
+        await self.get(tx, endpoint_id, owner_id)
         turn = await self._messages.restart(tx, message_id, endpoint_id, datetime.now(UTC))
         if turn is None:
             raise MessageNotFound

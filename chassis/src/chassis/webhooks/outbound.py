@@ -7,6 +7,7 @@ answers are not decompressed, and no proxy is taken from the environment.
 """
 
 import asyncio
+import logging
 import socket
 import ssl
 import time
@@ -20,6 +21,9 @@ import httpcore
 
 from chassis.webhooks.addresses import Address, Network, why_refused
 from chassis.webhooks.urls import Target, literal_address
+
+# At DEBUG it would write down URLs, in which receivers keep secrets, and signatures.
+logging.getLogger("httpcore").setLevel(logging.INFO)
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
 """So much of an answer's body is read; the rest is dropped with the connection. Its head may have 100 KiB (h11's)."""
