@@ -14,7 +14,7 @@ from chassis.testing.client import Client
 from chassis.testing.plugin import person
 from support.__main__ import SERVICE, build
 from support.settings import Settings
-from support.testing import Clock, Desk, Files
+from support.testing.desk import Clock, Desk, Files
 
 
 @pytest.fixture(scope="session")

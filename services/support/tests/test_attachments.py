@@ -21,7 +21,7 @@ from support.model.message import MAX_ATTACHMENT_BYTES, FileName
 from support.settings import Settings
 from support.storage import Storage, storage_of
 from support.storage.incoming import Incoming
-from support.testing import Desk, Files
+from support.testing.desk import Desk, Files
 
 Refused = Callable[[Awaitable[Any]], Awaitable[str]]
 

@@ -5,7 +5,7 @@ import pytest
 
 from chassis.identity import Caller
 from neoforge.support.v1 import tickets_pb2 as pb
-from support.testing import Clock, Desk
+from support.testing.desk import Clock, Desk
 
 Refused = Callable[[Awaitable[Any]], Awaitable[str]]
 

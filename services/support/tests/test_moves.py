@@ -13,7 +13,7 @@ from neoforge.support.v1 import tickets_pb2 as pb
 from support.errors import ForAgents, IllegalMove, TicketClosed
 from support.model.targets import Priority, Promise
 from support.model.ticket import Status, Ticket
-from support.testing import Desk
+from support.testing.desk import Desk
 
 Refused = Callable[[Awaitable[Any]], Awaitable[str]]
 

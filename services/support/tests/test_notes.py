@@ -9,7 +9,7 @@ from chassis.database import statement
 from chassis.identity import Caller
 from chassis.testing.client import Client
 from neoforge.support.v1 import tickets_pb2 as pb
-from support.testing import Desk, Files
+from support.testing.desk import Desk, Files
 
 Refused = Callable[[Awaitable[Any]], Awaitable[str]]
 

@@ -8,7 +8,7 @@ from chassis.identity import Caller
 from chassis.testing.client import Client
 from neoforge.support.v1 import tickets_pb2 as pb
 from support.model.targets import Priority, Promise, Targets
-from support.testing import Clock, Desk
+from support.testing.desk import Clock, Desk
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 PROMISE = Promise(

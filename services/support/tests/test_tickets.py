@@ -8,7 +8,7 @@ from chassis.errors import RemoteError
 from chassis.identity import Caller
 from chassis.testing.client import Client
 from neoforge.support.v1 import tickets_pb2 as pb
-from support.testing import Desk
+from support.testing.desk import Desk
 
 Refused = Callable[[Awaitable[Any]], Awaitable[str]]
 

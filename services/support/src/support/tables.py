@@ -21,7 +21,18 @@ NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """When nothing is due; likewise."""
 
 ORDERS: Final = ("created_at", "updated_at", "priority", "due_at")
-SEARCH: Final = search.document("title", "body")
+
+LEVELS: Final = tuple(range(10, 26, 2))
+"""Blocks of 2**level message numbers, for searches (see store.search); there may be any number of the largest."""
+
+
+def block_name(level: int, index: int) -> str:
+    """Name a block among the words of a message; no word of a text begins so."""
+    return f"@{level}:{index}"
+
+
+_BLOCKS: Final = ", ".join(f"'@{level}:' || (number >> {level})" for level in LEVELS)
+SEARCH: Final = f"{search.document('title', 'body')} || array_to_tsvector(ARRAY[{_BLOCKS}])"
 
 tickets = sa.Table(
     "tickets",
@@ -85,11 +96,13 @@ messages = sa.Table(
     sa.Column("author_id", sa.Uuid, nullable=False),
     sa.Column("from_agent", sa.Boolean, nullable=False),
     sa.Column("internal", sa.Boolean, nullable=False),
+    sa.Column("number", sa.BigInteger, sa.Identity(always=True), nullable=False),
     # The ticket's subject on its first message, so that one search covers both; empty on all others.
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),
     sa.Column("search", TSVECTOR, sa.Computed(SEARCH, persisted=True), nullable=False),
+    sa.UniqueConstraint("number", name="messages_number_key"),
     sa.Index("messages_ticket_id_idx", "ticket_id", "created_at", "id"),
     sa.Index("messages_public_idx", "ticket_id", "created_at", "id", postgresql_where=sa.text("NOT internal")),
     sa.Index("messages_search_idx", "search", postgresql_using="gin"),

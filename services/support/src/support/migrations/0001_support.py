@@ -11,6 +11,8 @@ depends_on = None
 
 SCHEMA = "support"
 MOMENT = sa.DateTime(timezone=True)
+BLOCKS = ", ".join(f"'@{level}:' || (number >> {level})" for level in (10, 12, 14, 16, 18, 20, 22, 24))
+SEARCH = f"to_tsvector('simple'::regconfig, title || ' ' || body) || array_to_tsvector(ARRAY[{BLOCKS}])"
 
 
 def upgrade() -> None:
@@ -104,15 +106,12 @@ def create_threads() -> None:
         sa.Column("author_id", sa.Uuid, nullable=False),
         sa.Column("from_agent", sa.Boolean, nullable=False),
         sa.Column("internal", sa.Boolean, nullable=False),
+        sa.Column("number", sa.BigInteger, sa.Identity(always=True), nullable=False),
         sa.Column("title", sa.Text, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
-        sa.Column(
-            "search",
-            TSVECTOR,
-            sa.Computed("to_tsvector('simple'::regconfig, title || ' ' || body)", persisted=True),
-            nullable=False,
-        ),
+        sa.Column("search", TSVECTOR, sa.Computed(SEARCH, persisted=True), nullable=False),
+        sa.UniqueConstraint("number", name="messages_number_key"),
         sa.ForeignKeyConstraint(["ticket_id"], ["support.tickets.id"], name="messages_ticket_id_fkey"),
         schema=SCHEMA,
     )

@@ -14,7 +14,7 @@ from support.model.message import Attachment, Entry, Event, Message
 from support.model.ticket import Change
 from support.tables import attachments, history, messages
 
-_MESSAGE: Final = tuple(c for c in messages.c if c.name not in {"title", "search"})
+_MESSAGE: Final = tuple(c for c in messages.c if c.name not in {"title", "number", "search"})
 
 _id = sa.bindparam("id", type_=sa.Uuid)
 _ticket_id = sa.bindparam("ticket_id", type_=sa.Uuid)
@@ -25,7 +25,7 @@ def _given(table: sa.Table, *names: str) -> dict[str, sa.BindParameter[Any]]:
 
 
 _INSERT_MESSAGE = statement(
-    sa.insert(messages).values(_given(messages, *(c.name for c in messages.c if c.name != "search"))),
+    sa.insert(messages).values(_given(messages, *(c.name for c in messages.c if c.name not in {"number", "search"}))),
     "INSERT messages",
 )
 _GET_MESSAGE = statement(

@@ -6,6 +6,7 @@ its four values, each walked by itself: no list reads further than its page, how
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -15,10 +16,10 @@ import sqlalchemy as sa
 
 from chassis.database import Connection, statement
 from chassis.paging import Cursors, Listing, Order, Page, PageRequest
-from chassis.search import matches
 from support.model.targets import Priority, Targets
 from support.model.ticket import Filter, Status, Ticket
-from support.tables import MOMENT, NEVER, NOBODY, messages, tickets
+from support.store import search
+from support.tables import MOMENT, NEVER, NOBODY, tickets
 
 _COLUMNS: Final = tuple(tickets.c)
 
@@ -98,13 +99,20 @@ async def page(
         parameters["requester_id"] = wanted.requester_id
     if wanted.overdue:
         parameters["now"] = now
-    if wanted.text:
-        parameters["text"] = wanted.text
     if customer:
         parameters["customer"] = customer
+    complete = True
+    if wanted.text:
+        requester = customer or wanted.requester_id
+        found = (
+            await search.mentions_of(connection, wanted.text, requester, with_notes=customer is None)
+            if requester
+            else await search.mentions(connection, wanted.text)
+        )
+        parameters["ids"], complete = found.ticket_ids, found.complete
     listing = _listing(order, frozenset(parameters))
-    found = await listing.page(connection, request, cursors, scope, **parameters)
-    return found.of([_ticket(row) for row in found.rows])
+    page = await listing.page(connection, request, cursors, scope, **parameters)
+    return replace(page.of([_ticket(row) for row in page.rows]), total_exact=page.total_exact and complete)
 
 
 @lru_cache(maxsize=512)
@@ -116,8 +124,8 @@ def _listing(order: Order, given: frozenset[str]) -> Listing:
         conditions.append(tickets.c.requester_id == sa.bindparam("customer", type_=sa.Uuid))
     if "labels" in given:
         conditions.append(tickets.c.labels.contains(_value("labels")))
-    if "text" in given:
-        conditions.append(_mentions(public_only="customer" in given))
+    if "ids" in given:
+        conditions.append(tickets.c.id == sa.func.any(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))))
     return Listing(_branches(order, given, sa.select(*_COLUMNS).where(*conditions)), order, "tickets")
 
 
@@ -126,7 +134,7 @@ def _branches(order: Order, given: frozenset[str], wanted: sa.Select[Any]) -> Se
         # What is noted as overdue, and what has come to be so since: few rows, found before they are put in order.
         fresh = wanted.where(~tickets.c.overdue, tickets.c.breach_at < _now).offset(0).subquery("fresh")
         return [wanted.where(tickets.c.overdue), sa.select(*fresh.c)]
-    if given.isdisjoint({"labels", "text", "customer", "requester_id"}):
+    if given.isdisjoint({"labels", "ids", "customer", "requester_id"}):
         if "assignee_id" in given and "status" not in given:
             return [wanted.where(tickets.c.status == each) for each in _STATUSES]
         if "priority" in given and "status" not in given:
@@ -134,11 +142,6 @@ def _branches(order: Order, given: frozenset[str], wanted: sa.Select[Any]) -> Se
         if "status" in given and given.isdisjoint({"priority", "assignee_id"}) and order.columns[0] != "priority":
             return [wanted.where(tickets.c.priority == each) for each in _PRIORITIES]
     return [wanted]
-
-
-def _mentions(*, public_only: bool) -> sa.ColumnElement[bool]:
-    of_ticket = sa.exists().where(messages.c.ticket_id == tickets.c.id, matches(messages.c.search, _value("text")))
-    return of_ticket.where(~messages.c.internal) if public_only else of_ticket
 
 
 def _value(name: str) -> sa.BindParameter[Any]:

@@ -1,0 +1,1 @@
+"""What tests and measurements of the support service stand on."""
