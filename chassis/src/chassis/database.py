@@ -49,9 +49,9 @@ class Statement:
 
 def statement(clause: ClauseElement, summary: str) -> Statement:
     """Compile a Core statement once, for the life of the process; unbound parameters are given when it runs."""
-    compiled = clause.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    if not isinstance(compiled, SQLCompiler):
-        raise TypeError(f"{summary} is no statement with parameters")
+    compiled = clause.compile(dialect=_DIALECT)
+    if not isinstance(compiled, SQLCompiler) or compiled.post_compile_params:
+        raise TypeError(f"{summary} cannot be compiled once: give an IN its list as an array, `= ANY (...)`")
     open_ones = {name for name, bind in compiled.binds.items() if bind.required}
     constants = {name: value for name, value in compiled.params.items() if name not in open_ones}
     return Statement(str(compiled).encode(), constants, summary)

@@ -1,0 +1,34 @@
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+import pytest_asyncio
+from hypothesis import settings
+
+from chassis.database import Database
+from chassis.embedded.postgresql import PostgreSQL, url_of
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("without deadline", deadline=None)
+settings.load_profile("without deadline")
+
+
+@pytest.fixture
+def fresh_url(postgresql: PostgreSQL) -> Iterator[str]:
+    """The administrator's URL of an empty database."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgresql.admin_url, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}".encode())
+    yield url_of(postgresql.admin_url, database=name)
+    with psycopg.connect(postgresql.admin_url, autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest_asyncio.fixture
+async def pool(fresh_url: str) -> AsyncIterator[Database]:
+    """A pool of two connections to an empty database."""
+    database = Database(fresh_url, pool_size=2, lock_timeout_ms=100)
+    await database.open()
+    yield database
+    await database.close()

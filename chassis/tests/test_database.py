@@ -1,0 +1,211 @@
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+
+from chassis import database as module
+from chassis import telemetry
+from chassis.database import Connection, Database, Statement, statement
+from chassis.errors import DeadlineExceeded, Unavailable
+from chassis.testing.waiting import until
+
+THINGS = sa.Table("things", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
+INSERT = statement(sa.insert(THINGS).values(id=sa.bindparam("id"), name=None), "INSERT things")
+COUNT = statement(sa.select(sa.func.count().label("total")).select_from(THINGS), "COUNT things")
+LOCK = statement(sa.select(THINGS.c.id).where(THINGS.c.id == 1).with_for_update(), "SELECT things")
+
+
+def sql(text: str) -> Statement:
+    return statement(sa.text(text), "TEST")
+
+
+PID = sql("SELECT pg_backend_pid() AS pid")
+
+
+@pytest.fixture
+async def things(pool: Database) -> Database:
+    async with pool.connection() as connection:
+        await connection.execute(sql("CREATE TABLE things (id int PRIMARY KEY, name text)"))
+        await connection.execute(INSERT, id=1)
+    return pool
+
+
+async def total(database: Database) -> int:
+    async with database.connection() as connection:
+        return int((await connection.one(COUNT)).total)
+
+
+def free(database: Database) -> bool:
+    stats = database._pool.get_stats()
+    return stats["pool_available"] == stats["pool_size"]
+
+
+def test_a_statement_keeps_its_constants_null_included_and_leaves_its_parameters_open() -> None:
+    assert INSERT.constants == {"name": None}
+
+
+def test_a_statement_whose_text_depends_on_its_values_is_refused() -> None:
+    with pytest.raises(TypeError, match="= ANY"):
+        statement(sa.select(THINGS.c.id).where(THINGS.c.id.in_(sa.bindparam("ids", expanding=True))), "SELECT things")
+
+
+async def test_a_percent_sign_in_a_statement_is_a_percent_sign(pool: Database) -> None:
+    async with pool.connection() as connection:
+        assert (await connection.one(sql("SELECT 'a%b' LIKE 'a%%' AS alike, 7 % 4 AS rest"))) == (True, 3)
+        bound = statement(sa.select(sa.literal("100 %").label("full")), "x")
+        assert (await connection.one(bound)).full == "100 %"
+
+
+async def test_what_fails_midway_is_undone_and_what_waited_for_the_commit_is_not_called(things: Database) -> None:
+    called: list[str] = []
+
+    async def write(outcome: str) -> None:
+        async with things.transaction() as tx:
+            await tx.execute(INSERT, id=2)
+            tx.after_commit(lambda: called.append(outcome))
+            assert called == []
+            if outcome == "undone":
+                raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await write("undone")
+    assert (await total(things), called) == (1, [])
+    await write("done")
+    assert (await total(things), called) == (2, ["done"])
+
+
+async def test_a_cancelled_transaction_is_undone_and_its_connection_goes_back(things: Database) -> None:
+    inside = asyncio.Event()
+
+    async def write(number: int) -> None:
+        async with things.transaction() as tx:
+            await tx.execute(INSERT, id=number)
+            inside.set()
+            await tx.one(sql("SELECT pg_sleep(60)"))
+
+    for number in range(2, 7):  # more often than there are connections
+        inside.clear()
+        writing = asyncio.create_task(write(number))
+        await until(inside.is_set)
+        writing.cancel()
+        await asyncio.sleep(0)
+        writing.cancel()  # and once more, while the first is being dealt with
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+    await until(lambda: free(things))
+    assert await total(things) == 1
+
+
+async def named(database: Database, act: Callable[[Connection], Any]) -> BaseException:
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - which one it is, is the question
+        async with database.transaction() as tx:
+            await act(tx)
+    return raised.value
+
+
+async def test_failures_of_the_database_have_names_of_their_own(things: Database, fresh_url: str) -> None:
+    slow = sql("SELECT pg_sleep(60)")
+
+    async def slowly(tx: Connection) -> None:
+        await tx.execute(sql("SET LOCAL statement_timeout = 20"))
+        await tx.one(slow)
+
+    async def killed(tx: Connection) -> None:
+        await tx.one(sql("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    async def locked(tx: Connection) -> None:
+        await tx.one(LOCK)
+
+    async def serialized(tx: Connection) -> None:
+        await tx.execute(sql("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$"))
+
+    async def read_only(tx: Connection) -> None:
+        await tx.execute(sql("SET TRANSACTION READ ONLY"))
+        await tx.execute(INSERT, id=5)
+
+    async def doubled(tx: Connection) -> None:
+        await tx.execute(INSERT, id=1)
+
+    async def beyond(tx: Connection) -> None:
+        await tx.execute(sql("DO $$ BEGIN RAISE SQLSTATE '54000'; END $$"))
+
+    assert isinstance(await named(things, slowly), DeadlineExceeded)
+    assert isinstance(await named(things, killed), Unavailable)
+    assert isinstance(await named(things, serialized), Unavailable)
+    assert isinstance(await named(things, read_only), Unavailable)
+    async with await psycopg.AsyncConnection.connect(fresh_url) as holder:
+        await holder.execute("SELECT FROM things WHERE id = 1 FOR UPDATE")
+        assert "another change" in str(await named(things, locked))
+    # A bug of ours keeps its own name, for the log.
+    assert isinstance(await named(things, doubled), psycopg.errors.UniqueViolation)
+    assert isinstance(await named(things, beyond), psycopg.errors.ProgramLimitExceeded)
+    await until(lambda: free(things))
+    assert await total(things) == 1
+
+
+async def test_one_dead_connection_has_the_others_looked_after_before_a_call_meets_them(
+    things: Database, fresh_url: str
+) -> None:
+    async with things.connection() as one, things.connection() as other:
+        pids = [(await one.one(PID)).pid, (await other.one(PID)).pid]
+    async with await psycopg.AsyncConnection.connect(fresh_url, autocommit=True) as admin:
+        for pid in pids:
+            await admin.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    with pytest.raises(Unavailable):
+        await total(things)
+    assert things._check is not None
+    await things._check
+    for _ in range(4):
+        assert await total(things) == 1
+
+
+async def test_while_the_database_is_known_to_be_away_calls_do_not_wait_long(
+    things: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_WAIT_WHILE_AWAY_S", 0.01)
+    monkeypatch.setattr(module, "_WAIT_S", 60.0)
+    async with things.connection(), things.connection():  # the pool is empty, as in an outage
+        with pytest.raises(Unavailable):
+            await things.ping(0.01)
+        with pytest.raises(Unavailable, match="no database connection was free in time"):
+            await total(things)
+    await things.ping(5)
+    assert await total(things) == 1
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    for where in (module, telemetry):
+        monkeypatch.setattr(where, "tracer", provider.get_tracer("test"))
+    return exporter
+
+
+async def test_a_statement_in_a_recorded_call_is_a_span_that_shows_no_value(
+    things: Database, spans: InMemorySpanExporter
+) -> None:
+    await total(things)
+    assert spans.get_finished_spans() == ()  # no call, no span
+    with telemetry.tracer.start_as_current_span("call"):
+        await total(things)
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            async with things.connection() as connection:
+                await connection.execute(INSERT, id=1)
+    counted, inserted, _ = spans.get_finished_spans()
+    assert (counted.name, counted.status.status_code) == ("COUNT things", StatusCode.UNSET)
+    assert attribute(inserted, "db.query.text") == INSERT.sql.decode()
+    assert attribute(inserted, "db.response.status_code") == "23505"
+    assert inserted.status.status_code is StatusCode.ERROR
+
+
+def attribute(span: ReadableSpan, name: str) -> Any:
+    return (span.attributes or {})[name]
