@@ -152,16 +152,25 @@ class Cursors:
 
 
 class Listing:
-    """The compiled statements of one list in one order with one set of filters."""
+    """The compiled statements of one list in one order with one set of filters.
 
-    def __init__(self, branches: Sequence[sa.Select[Any]], order: Order, summary: str) -> None:
+    `counted_in_order` counts rows along the index that the list walks, where it has one for its filters too: otherwise
+    all that a filter matches may be gathered before the first 1,001 are counted.
+    """
+
+    def __init__(
+        self, branches: Sequence[sa.Select[Any]], order: Order, summary: str, *, counted_in_order: bool = False
+    ) -> None:
         self._order = order
         self._first = self._select(branches, backward=False, positioned=False, summary=summary)
         self._forward = self._select(branches, backward=False, positioned=True, summary=summary)
         self._backward = self._select(branches, backward=True, positioned=True, summary=summary)
         one: sa.ColumnElement[Any] = sa.literal_column("1").label("one")
         capped: list[sa.Select[Any]] = [
-            branch.with_only_columns(one, maintain_column_froms=True).limit(COUNT_CAP + 1) for branch in branches
+            (self._ordered(branch, _columns(branch), backward=False) if counted_in_order else branch)
+            .with_only_columns(one, maintain_column_froms=True)
+            .limit(COUNT_CAP + 1)
+            for branch in branches
         ]
         self._count = statement(
             sa.select(sa.func.count().label("total")).select_from(
@@ -170,30 +179,30 @@ class Listing:
             f"COUNT {summary}",
         )
 
+    def _keys(self, source: Any) -> list[Any]:
+        return [source[name] for name in self._order.columns]
+
+    def _ordered(self, select: sa.Select[Any], source: Any, *, backward: bool) -> sa.Select[Any]:
+        descending = self._order.descending != backward
+        return select.order_by(*(key.desc() if descending else key.asc() for key in self._keys(source)))
+
     def _select(
         self, branches: Sequence[sa.Select[Any]], *, backward: bool, positioned: bool, summary: str
     ) -> Statement:
         descending = self._order.descending != backward
         reach = sa.bindparam("reach", type_=sa.Integer)
-
-        def keys(source: Any) -> list[Any]:
-            return [source[name] for name in self._order.columns]
-
-        def ordered(select: sa.Select[Any], source: Any) -> sa.Select[Any]:
-            return select.order_by(*(key.desc() if descending else key.asc() for key in keys(source)))
-
         limited = []
         for branch in branches:
-            columns = {column.key: column for column in branch.selected_columns}
+            columns = _columns(branch)
             if positioned:
-                here = sa.tuple_(*keys(columns))
+                here = sa.tuple_(*self._keys(columns))
                 there = sa.tuple_(
-                    *(sa.bindparam(f"key_{i}", type_=key.type) for i, key in enumerate(keys(columns))),
+                    *(sa.bindparam(f"key_{i}", type_=key.type) for i, key in enumerate(self._keys(columns))),
                 )
                 branch = branch.where(here < there if descending else here > there)  # noqa: PLW2901 - the branch from here on
-            limited.append(ordered(branch, columns).limit(reach))
+            limited.append(self._ordered(branch, columns, backward=backward).limit(reach))
         merged = _merged(limited)
-        page = ordered(sa.select(merged), merged.c)
+        page = self._ordered(sa.select(merged), merged.c, backward=backward)
         return statement(
             page.limit(sa.bindparam("limit", type_=sa.Integer)).offset(sa.bindparam("skip", type_=sa.Integer)),
             f"SELECT {summary}",
@@ -246,6 +255,10 @@ class Listing:
 
 def _total(counted: int) -> Total:
     return Total(min(counted, COUNT_CAP), exact=counted <= COUNT_CAP)
+
+
+def _columns(branch: sa.Select[Any]) -> dict[str, Any]:
+    return dict(branch.selected_columns.items())
 
 
 def _merged(selects: Sequence[sa.Select[Any]]) -> Any:
