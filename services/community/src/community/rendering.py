@@ -22,7 +22,7 @@ from markdown_it.token import Token
 
 from chassis.errors import InvalidFields, Violation
 
-MAX_DEPTH: Final = 24
+MAX_DEPTH: Final = 16
 """Levels of elements in each other."""
 MAX_HTML: Final = 320_000
 """Characters of HTML. Ordinary Markdown grows by a third; a table of empty columns would to twenty times its size."""

@@ -12,12 +12,18 @@ metadata = sa.MetaData(schema="community")
 
 MOMENT: Final = sa.DateTime(timezone=True)
 SEARCH: Final = search.document("title", "body")
-HOT: Final = (
-    "floor((log(greatest(points, 1)::double precision)"
-    " + extract(epoch from (created_at AT TIME ZONE 'UTC')) / 45000) * 1000000)::bigint"
-)
-"""In millionths: the decimal logarithm of the points, plus the age in units of 12.5 hours. It depends on nothing that
-changes with time alone, so that it needs no rescoring and two posts keep their order while nobody reacts to them."""
+PINNED: Final = 10**17
+"""What being pinned adds to a place in a list: more than anything else ever will."""
+
+_PIN: Final = f"CASE WHEN pinned THEN {PINNED} ELSE 0 END"
+_EPOCH: Final = "extract(epoch from (created_at AT TIME ZONE 'UTC'))"
+BY_NEW: Final = f"(({_EPOCH} * 1000000)::bigint + {_PIN})"
+"""In microseconds since the epoch."""
+BY_TOP: Final = f"(points + {_PIN})"
+"""In points."""
+BY_HOT: Final = f"(floor((log(greatest(points, 1)::double precision) + {_EPOCH} / 45000) * 1000000)::bigint + {_PIN})"
+"""In millionths: the decimal logarithm of the points, plus the time of publication in units of 12.5 hours. It changes
+with nothing but reactions and replies, so that it needs no rescoring and posts keep their order while nobody reacts."""
 
 categories = sa.Table(
     "categories",
@@ -78,7 +84,7 @@ activity = sa.Table(
     sa.Column("fell_at", MOMENT),
 )
 
-_ORDERED: Final = ("created_at", "hot", "points")
+_ORDERS: Final = ("new", "hot", "top")
 _LISTED: Final = sa.text("NOT hidden")
 
 # What lists walk: one narrow row per post for the list of all (tag '') and one for each of its tags. A projection of
@@ -100,20 +106,23 @@ entries = sa.Table(
     sa.Column("pinned", sa.Boolean, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),
     sa.Column("points", sa.BigInteger, nullable=False),
-    sa.Column("hot", sa.BigInteger, sa.Computed(HOT, persisted=True), nullable=False),
+    # A post's place in each order, pinned ones first. One number: PostgreSQL estimates a comparison of rows by its
+    # first part alone, and with `pinned` there would expect nothing after a post that is not.
+    sa.Column("by_new", sa.BigInteger, sa.Computed(BY_NEW, persisted=True), nullable=False),
+    sa.Column("by_hot", sa.BigInteger, sa.Computed(BY_HOT, persisted=True), nullable=False),
+    sa.Column("by_top", sa.BigInteger, sa.Computed(BY_TOP, persisted=True), nullable=False),
     sa.Column("fell_at", MOMENT),
     sa.PrimaryKeyConstraint("post_id", "tag", name="entries_pkey"),
     # One for each filter in each order that is offered.
     *(
         sa.Index(
-            f"entries_{name}_{column}_idx",
+            f"entries_{name}_{order}_idx",
             *filters,
-            "pinned",
-            column,
+            f"by_{order}",
             "post_id",
             postgresql_where=None if name == "author" else _LISTED,
         )
-        for column in _ORDERED
+        for order in _ORDERS
         for name, filters in (
             ("all", ("tag",)),
             ("answered", ("tag", "answered")),

@@ -13,10 +13,11 @@ depends_on = None
 
 SCHEMA = "community"
 MOMENT = sa.DateTime(timezone=True)
-HOT = (
-    "floor((log(greatest(points, 1)::double precision)"
-    " + extract(epoch from (created_at AT TIME ZONE 'UTC')) / 45000) * 1000000)::bigint"
-)
+PIN = "CASE WHEN pinned THEN 100000000000000000 ELSE 0 END"
+EPOCH = "extract(epoch from (created_at AT TIME ZONE 'UTC'))"
+BY_NEW = f"(({EPOCH} * 1000000)::bigint + {PIN})"
+BY_TOP = f"(points + {PIN})"
+BY_HOT = f"(floor((log(greatest(points, 1)::double precision) + {EPOCH} / 45000) * 1000000)::bigint + {PIN})"
 CATEGORIES = (
     ("announcements", "Announcements", "What is new in the product."),
     ("questions", "Questions", "Ask how something is done; accept the reply that answers it."),
@@ -155,13 +156,15 @@ def _entries() -> None:
         sa.Column("pinned", sa.Boolean, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("points", sa.BigInteger, nullable=False),
-        sa.Column("hot", sa.BigInteger, sa.Computed(HOT, persisted=True), nullable=False),
+        sa.Column("by_new", sa.BigInteger, sa.Computed(BY_NEW, persisted=True), nullable=False),
+        sa.Column("by_hot", sa.BigInteger, sa.Computed(BY_HOT, persisted=True), nullable=False),
+        sa.Column("by_top", sa.BigInteger, sa.Computed(BY_TOP, persisted=True), nullable=False),
         sa.Column("fell_at", MOMENT),
         sa.PrimaryKeyConstraint("post_id", "tag", name="entries_pkey"),
         _post_key("entries"),
     )
-    for order in ("created_at", "hot", "points"):
-        key = ("pinned", order, "post_id")
+    for order in ("new", "hot", "top"):
+        key = (f"by_{order}", "post_id")
         _index(f"all_{order}", "entries", "tag", *key, where="NOT hidden")
         _index(f"answered_{order}", "entries", "tag", "answered", *key, where="NOT hidden")
         _index(f"category_{order}", "entries", "tag", "category", *key, where="NOT hidden")

@@ -18,6 +18,11 @@ MAX_POSITION: Final = 10_000
 _SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 
+def is_slug(text: str) -> bool:
+    """Say whether a category could have this slug."""
+    return len(text) <= MAX_SLUG and _SLUG.fullmatch(text) is not None
+
+
 @dataclass(frozen=True)
 class Category:
     """A category of posts; its slug stays what it is."""
@@ -50,7 +55,7 @@ class Category:
             *check_text("name", self.name, MAX_NAME, least=1),
             *check_text("description", self.description, MAX_DESCRIPTION, lines=True),
         ]
-        if len(self.slug) > MAX_SLUG or not _SLUG.fullmatch(self.slug):
+        if not is_slug(self.slug):
             violations.append(Violation("slug", f"must be 1 to {MAX_SLUG} of a-z, 0-9 and inner hyphens"))
         if not 0 <= self.position <= MAX_POSITION:
             violations.append(Violation("position", f"must be from 0 to {MAX_POSITION:,}"))

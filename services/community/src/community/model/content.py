@@ -10,7 +10,7 @@ from uuid import UUID
 
 from chassis.errors import InvalidFields, Violation
 from chassis.text import check_labels, check_text
-from community.model.categories import MAX_SLUG
+from community.model.categories import is_slug
 
 MAX_TITLE: Final = 200
 MAX_BODY: Final = 40_000
@@ -157,8 +157,8 @@ class Post:
             *check_text("title", self.title, MAX_TITLE, least=1),
             *check_text("body", self.body, MAX_BODY, least=1, lines=True),
         ]
-        if not self.category:
-            violations.append(Violation("category", "must be given"))
+        if not is_slug(self.category):
+            violations.append(Violation("category", "must be the slug of a category"))
         violations += check_labels("tags", self.tags, MAX_TAGS, MAX_TAG)
         violations += [v for i, tag in enumerate(self.tags) for v in _check_spelling(f"tags[{i}]", tag)]
         if violations:
@@ -302,7 +302,8 @@ class Filter:
         violations = check_text("text", self.text, MAX_SEARCH)
         if self.tag:
             violations += check_text("tag", self.tag, MAX_TAG) or _check_spelling("tag", self.tag)
-        violations += check_text("category", self.category, MAX_SLUG)
+        if self.category and not is_slug(self.category):
+            violations.append(Violation("category", "must be the slug of a category"))
         if violations:
             raise InvalidFields.of(violations)
 
@@ -323,7 +324,7 @@ def _moved(changed: C, now: datetime, **others: Any) -> C:
 
 
 def _check_spelling(field: str, tag: str) -> list[Violation]:
-    if tag == tag.lower() and not re.search(r"[\s,]", tag):
+    if tag == tag.lower() and not re.search(r"[ ,]", tag):
         return []
     return [Violation(field, "must be in lower case, without blanks and commas")]
 

@@ -111,7 +111,8 @@ class PostsServicer(posts_pb2_grpc.PostsServiceServicer):
                 return earlier
             post = await post_for_change(tx, id_, viewer)
             expect("post", post.version, request.expected_version)
-            await posts.update(tx, post.deleted(datetime.now(UTC)))
+            await posts.delete(tx, post.deleted(datetime.now(UTC)))
+            await reactions.forget(tx, id_)
             await moderation.close(tx, Subject(SubjectKind.POST, id_))
             await self._log_if_moderating(tx, post, ActionKind.DELETE)
             return await self._idempotency.record(tx, pb.DeletePostResponse())

@@ -122,6 +122,7 @@ class RepliesServicer(replies_pb2_grpc.RepliesServiceServicer):
             post, reply = await reply_for_change(tx, id_, viewer)
             expect("reply", reply.version, request.expected_version)
             await replies.update(tx, reply.deleted(now), reply)
+            await reactions.forget(tx, id_)
             if post.accepted_reply_id == id_:
                 await posts.update(tx, post.with_state(now, accepted_reply_id=None))
             await moderation.close(tx, Subject(SubjectKind.REPLY, id_))

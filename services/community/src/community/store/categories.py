@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from chassis.database import Connection, statement
 from community.errors import CategoryInUse, SlugTaken
-from community.model.categories import Category
+from community.model.categories import Category, is_slug
 from community.store.rows import CATEGORY_COLUMNS, category_of, given, row_of
 from community.tables import categories
 
@@ -34,13 +34,13 @@ _DELETE = statement(sa.delete(categories).where(categories.c.slug == _slug), "DE
 
 async def get(connection: Connection, slug: str) -> Category | None:
     """Give a category, or None."""
-    row = await connection.one(_GET, slug=slug)
+    row = await connection.one(_GET, slug=slug) if is_slug(slug) else None
     return category_of(row) if row else None
 
 
 async def get_for_change(tx: Connection, slug: str) -> Category | None:
     """Give a category, and let no other transaction change it until this one ends."""
-    row = await tx.one(_FOR_CHANGE, slug=slug)
+    row = await tx.one(_FOR_CHANGE, slug=slug) if is_slug(slug) else None
     return category_of(row) if row else None
 
 

@@ -1,7 +1,7 @@
 """Lists of posts.
 
 A list walks `entries` in an index that has its filter and its order, so that a page costs the same in a list of any
-length. Pinned posts come first since `pinned` is the first part of every key.
+length.
 
 Reactions move posts in the orders hot and top while someone turns pages. A post that rises may be missed, since it
 stands on a page that was read already. One that falls would come twice; so a walk remembers when it began (`since`, in
@@ -24,11 +24,11 @@ from chassis.search import matches
 from chassis.search import query as search_query
 from community.model.content import Filter, Post, Viewer
 from community.store.rows import POST_COLUMNS, post_of
-from community.tables import entries, posts
+from community.tables import PINNED, entries, posts
 
-HOT: Final = Order("hot", ("pinned", "hot", "post_id", "since"), descending=True)
-NEW: Final = Order("new", ("pinned", "created_at", "post_id", "since"), descending=True)
-TOP: Final = Order("top", ("pinned", "points", "post_id", "since"), descending=True)
+HOT: Final = Order("hot", ("by_hot", "post_id", "since"), descending=True)
+NEW: Final = Order("new", ("by_new", "post_id", "since"), descending=True)
+TOP: Final = Order("top", ("by_top", "post_id", "since"), descending=True)
 
 FEED_SIZE: Final = 20
 _MARGIN: Final = timedelta(seconds=10)
@@ -75,17 +75,13 @@ def _branch(shape: _Shape, *more: sa.ColumnElement[bool]) -> sa.Select[Any]:
         entries.c.fell_at.is_(None),
         entries.c.fell_at < since,
     )
-    keys = [entries.c.pinned, entries.c[_column(shape.order)], entries.c.post_id]
+    keys = (entries.c[name] for name in shape.order.columns[:-1])
     return sa.select(*keys, since.label("since")).where(*_conditions(shape), still, *more)
-
-
-def _column(order: Order) -> str:
-    return order.columns[1]
 
 
 @lru_cache(maxsize=64)
 def _plain(shape: _Shape) -> Listing:
-    return Listing([_branch(shape)], shape.order, "entries")
+    return Listing([_branch(shape)], shape.order, "entries", counted_in_order=True)
 
 
 @lru_cache(maxsize=64)
@@ -99,11 +95,9 @@ def _gathering(shape: _Shape) -> Listing:
 def _walking(shape: _Shape) -> Listing:
     """Walks the list and keeps what matches: for words that are everywhere."""
     query = sa.select(search_query(_text)).scalar_subquery()  # computed once, not for each row
-    # Not in the form that the search index serves.
-    matching = sa.func.coalesce(posts.c.search.op("@@")(query), sa.false())
-    return Listing(
-        [_branch(shape, sa.exists().where(posts.c.id == entries.c.post_id, matching))], shape.order, "entries"
-    )
+    # Row by row, as a value: as a condition on a join the planner would match all posts first.
+    matching = sa.select(posts.c.search.op("@@")(query)).where(posts.c.id == entries.c.post_id).scalar_subquery()
+    return Listing([_branch(shape, matching)], shape.order, "entries")
 
 
 @lru_cache(maxsize=64)
@@ -197,14 +191,15 @@ async def newest(connection: Connection, category: str) -> list[Post]:
 @lru_cache(maxsize=2)
 def _newest(*, in_category: bool) -> Any:
     shape = _Shape(NEW, category=in_category, author=False, hidden_too=False, answered=None)
-    key = (entries.c.created_at, entries.c.post_id)
+    key = (entries.c.by_new, entries.c.post_id)
+    head: sa.ColumnElement[int] = sa.literal_column(str(PINNED))
 
-    def walk(pinned: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        chosen = sa.select(*key).where(*_conditions(shape), pinned).order_by(*(part.desc() for part in key))
-        return chosen.limit(FEED_SIZE).subquery().select()
+    def walk(part: sa.ColumnElement[bool]) -> sa.Select[Any]:
+        chosen = sa.select(entries.c.created_at, *key).where(*_conditions(shape), part)
+        return chosen.order_by(*(column.desc() for column in key)).limit(FEED_SIZE).subquery().select()
 
-    # The newest, pinned or not, out of an index in which the pinned ones stand apart.
-    found = sa.union_all(walk(entries.c.pinned), walk(sa.not_(entries.c.pinned))).subquery("newest")
+    # The newest, pinned or not, out of an index in which the pinned ones stand at the head.
+    found = sa.union_all(walk(entries.c.by_new >= head), walk(entries.c.by_new < head)).subquery("newest")
     return statement(
         sa.select(*POST_COLUMNS)
         .join(found, found.c.post_id == posts.c.id)

@@ -146,7 +146,7 @@ def _queue(*, in_state: bool) -> Listing:
     listed = sa.select(*cases.c, _excerpt)
     if in_state:
         listed = listed.where(cases.c.state == sa.bindparam("state", type_=sa.Text))
-    return Listing([listed], OLDEST_FIRST, "cases")
+    return Listing([listed], OLDEST_FIRST, "cases", counted_in_order=True)
 
 
 @lru_cache(maxsize=2)
@@ -154,7 +154,7 @@ def _actions(*, of_post: bool) -> Listing:
     listed = sa.select(*moderation_log.c)
     if of_post:
         listed = listed.where(moderation_log.c.post_id == sa.bindparam("post_id", type_=sa.Uuid))
-    return Listing([listed], NEWEST_FIRST, "moderation_log")
+    return Listing([listed], NEWEST_FIRST, "moderation_log", counted_in_order=True)
 
 
 async def _cases(connection: Connection, rows: Sequence[Any]) -> list[Case]:

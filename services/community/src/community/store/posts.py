@@ -12,7 +12,7 @@ from chassis.errors import InvalidFields, Violation
 from community.model.content import Post, Status, Viewer
 from community.store import entries
 from community.store.rows import POST_COLUMNS, given, post_of, row_of
-from community.tables import activity, posts
+from community.tables import activity, posts, replies
 
 _id: Final = sa.bindparam("id", type_=sa.Uuid)
 _with_activity: Final = posts.join(activity, activity.c.post_id == posts.c.id)
@@ -53,6 +53,9 @@ _UPDATE = statement(
     .where(posts.c.id == _id, posts.c.version == sa.bindparam("version", type_=sa.BigInteger) - 1)
     .values(given(_CHANGEABLE)),
     "UPDATE posts",
+)
+_LONELY = statement(
+    sa.delete(posts).where(posts.c.id == _id, ~sa.exists().where(replies.c.post_id == posts.c.id)), "DELETE posts"
 )
 _FELL = statement(
     sa.update(activity).where(activity.c.post_id == _id).values(fell_at=sa.func.clock_timestamp()), "UPDATE activity"
@@ -124,6 +127,12 @@ async def update(tx: Connection, post: Post, *, falls: bool = False) -> None:
     if falls:
         await tx.execute(_FELL, id=post.id)
     await entries.project(tx, post.id)
+
+
+async def delete(tx: Connection, post: Post) -> None:
+    """Store what stays of a deleted post, or nothing when nobody ever replied to it."""
+    if not await tx.execute(_LONELY, id=post.id):
+        await update(tx, post)
 
 
 def _no_category() -> InvalidFields:

@@ -53,6 +53,10 @@ _FALL = statement(
     .values(reaction_count=activity.c.reaction_count - 1, fell_at=sa.func.clock_timestamp()),
     "UPDATE activity",
 )
+_FORGET = statement(sa.delete(reactions).where(reactions.c.subject_id == _subject_id), "DELETE reactions")
+_FORGET_COUNTS = statement(
+    sa.delete(reaction_counts).where(reaction_counts.c.subject_id == _subject_id), "DELETE reaction_counts"
+)
 _mine = sa.exists().where(
     reactions.c.subject_id == reaction_counts.c.subject_id,
     reactions.c.person_id == _person,
@@ -92,6 +96,12 @@ async def remove(tx: Connection, subject: Subject, person: UUID, kind: ReactionK
     if subject.kind is SubjectKind.POST:
         await tx.execute(_FALL, post_id=subject.id)
         await entries.score(tx, subject.id)
+
+
+async def forget(tx: Connection, subject_id: UUID) -> None:
+    """Remove all reactions to what was deleted; the points that a deleted post had do not matter any more."""
+    await tx.execute(_FORGET, subject_id=subject_id)
+    await tx.execute(_FORGET_COUNTS, subject_id=subject_id)
 
 
 async def counts(

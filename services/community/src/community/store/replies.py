@@ -114,4 +114,4 @@ def _listing(*, moderates: bool, own: bool) -> Listing:
     elif own:
         mine = replies.c.author_id == sa.bindparam("person", type_=sa.Uuid)
         branches.append(all_of_post.where(hidden, childless, mine))
-    return Listing(branches, THREADS, "replies")
+    return Listing(branches, THREADS, "replies", counted_in_order=True)
