@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from chassis import telemetry
 from chassis.embedded.redis import Redis
 from gateway.testing.edge import Edge
+from gateway.testing.invitations import StandInInvitations
 from gateway.testing.issuer import StandInIssuer
 from gateway.testing.servicer import StandInProjects
 from gateway.testing.webhooks import StandInWebhooks
@@ -66,6 +67,7 @@ def shared_edge(redis_server: Redis, issuer: StandInIssuer, traced: None) -> Ite
 def edge(shared_edge: Edge, redis: "redis_client.Redis") -> Edge:
     shared_edge.service.servicer.reset()
     shared_edge.service.webhooks.reset()
+    shared_edge.service.invitations.reset()
     redis.flushdb()
     return shared_edge
 
@@ -78,6 +80,11 @@ def projects(edge: Edge) -> StandInProjects:
 @pytest.fixture
 def webhooks(edge: Edge) -> StandInWebhooks:
     return edge.service.webhooks
+
+
+@pytest.fixture
+def invitations(edge: Edge) -> StandInInvitations:
+    return edge.service.invitations
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from gateway.observation import Observation
 from gateway.pages import add_pages
 from gateway.parts import Parts
 from gateway.probes import add_probes
-from gateway.routes import projects, webhooks
+from gateway.routes import invitations, projects, webhooks
 
 _DESCRIPTION = """
 NeoForge's API. Every error is a problem (RFC 9457) with `trace_id` and `request_id`. Send an access token as
@@ -36,7 +36,12 @@ def build(parts: Parts) -> ASGIApp:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # see observation.py
     )
     api.state.parts = parts
-    api.router.routes += [*projects.projects, *projects.members, *webhooks.webhooks]
+    api.router.routes += [
+        *projects.projects,
+        *projects.members,
+        *invitations.invitations,
+        *webhooks.webhooks,
+    ]
     add_probes(api, parts.readiness)
     add_pages(api, settings.public_url)
 

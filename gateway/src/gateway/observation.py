@@ -76,6 +76,7 @@ class Observation:
 
 def _tell(scope: Scope, span: Span, status: int, seconds: float) -> None:
     method, route = scope["method"], getattr(scope.get("route"), "path_format", _UNMATCHED)
+    path = _path(scope)
     kind = f"{status // 100}xx"
     metrics.http_duration.labels(method, route, kind).observe(seconds)
     if status >= HTTPStatus.BAD_REQUEST:
@@ -86,7 +87,7 @@ def _tell(scope: Scope, span: Span, status: int, seconds: float) -> None:
             {
                 "http.request.method": method,
                 "http.response.status_code": status,
-                "url.path": scope["path"],
+                "url.path": path,
                 "url.scheme": scope["scheme"],
                 "server.address": scope["server"][0] if scope["server"] else "",
                 "client.address": scope["neoforge.address"],
@@ -99,7 +100,7 @@ def _tell(scope: Scope, span: Span, status: int, seconds: float) -> None:
     log.info(
         "%s %s %d",
         method,
-        scope["path"],
+        path,
         status,
         extra={
             "method": method,
@@ -147,3 +148,10 @@ def _parent(headers: dict[bytes, bytes]) -> Context:
         if name.encode() in headers
     }
     return propagator.extract(carrier) if carrier else Context()
+
+
+def _path(scope: Scope) -> str:
+    """Give the path without a token in it: who reads logs and traces is not to be let in by them."""
+    path: str = scope["path"]
+    token = scope.get("path_params", {}).get("token")
+    return path.replace(token, "{token}") if token else path

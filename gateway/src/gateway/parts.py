@@ -11,6 +11,7 @@ from gateway.settings import GatewaySettings
 
 if TYPE_CHECKING:
     # These exist for type checkers alone.
+    from neoforge.projects.v1.invitations_pb2_grpc import InvitationsServiceAsyncStub
     from neoforge.projects.v1.projects_pb2_grpc import ProjectsServiceAsyncStub
     from neoforge.projects.v1.webhooks_pb2_grpc import WebhooksServiceAsyncStub
 
@@ -26,3 +27,4 @@ class Parts:
     readiness: Readiness
     projects: "ProjectsServiceAsyncStub"
     webhooks: "WebhooksServiceAsyncStub"
+    invitations: "InvitationsServiceAsyncStub"

@@ -84,6 +84,12 @@ TYPES: Final[dict[str, Type]] = {
         HTTPStatus.CONFLICT,
         "You have a project with this slug already. Choose another.",
     ),
+    "ALREADY_MEMBER": Type(
+        "already-member",
+        "You are a member already",
+        HTTPStatus.CONFLICT,
+        "You have the role that the invitation gives, or more. The link stays good for whom it is meant.",
+    ),
     "LIMIT_REACHED": Type(
         "limit-reached",
         "A limit of the product is reached",

@@ -19,6 +19,7 @@ from gateway.parts import Parts
 from gateway.protocol import GatewayProtocol
 from gateway.redisline import RedisLine
 from gateway.settings import GatewaySettings
+from neoforge.projects.v1.invitations_pb2_grpc import InvitationsServiceStub
 from neoforge.projects.v1.projects_pb2_grpc import ProjectsServiceStub
 from neoforge.projects.v1.webhooks_pb2_grpc import WebhooksServiceStub
 
@@ -57,6 +58,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
             readiness=readiness,
             projects=ProjectsServiceStub(projects_channel),
             webhooks=WebhooksServiceStub(projects_channel),
+            invitations=InvitationsServiceStub(projects_channel),
         )
         for work in (line.keep_going(), keys.keep_fresh(), readiness.watch()):
             stack.callback(asyncio.create_task(work).cancel)

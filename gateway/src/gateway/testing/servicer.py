@@ -25,10 +25,11 @@ from chassis.errors import (
     to_status,
 )
 from chassis.identity import SUBJECT, Caller
+from gateway.testing.invitations import StandInInvitations
 from gateway.testing.webhooks import StandInWebhooks
 from neoforge.common.v1.page_pb2 import Page
+from neoforge.projects.v1 import invitations_pb2_grpc, projects_pb2_grpc, webhooks_pb2_grpc
 from neoforge.projects.v1 import projects_pb2 as pb
-from neoforge.projects.v1 import projects_pb2_grpc, webhooks_pb2_grpc
 
 if TYPE_CHECKING:
     import asyncio
@@ -242,6 +243,7 @@ class StandInServer:
     def __init__(self) -> None:
         self.servicer = StandInProjects()
         self.webhooks = StandInWebhooks()
+        self.invitations = StandInInvitations()
         self.health = health_aio.HealthServicer()
         self.port = 0
         self._server: grpc.aio.Server | None = None
@@ -251,6 +253,7 @@ class StandInServer:
         self._server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
         projects_pb2_grpc.add_ProjectsServiceServicer_to_server(self.servicer, self._server)
         webhooks_pb2_grpc.add_WebhooksServiceServicer_to_server(self.webhooks, self._server)
+        invitations_pb2_grpc.add_InvitationsServiceServicer_to_server(self.invitations, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         for part in ("", "database"):
