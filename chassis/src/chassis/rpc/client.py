@@ -1,8 +1,9 @@
 """The calling end: a channel that notices death and revival fast, and calls that carry everything a hop must."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -78,6 +79,63 @@ async def invoke(
     Raises:
         RemoteError: what the service, or the way to it, said.
     """
+    async with _span(rpc, caller, request_id, idempotency) as metadata:
+        return await _attempt(rpc, request, metadata, time.perf_counter() + timeout_s, repeatable=repeatable)
+
+
+async def upload(
+    rpc: Any,
+    parts: AsyncIterator[Any],
+    *,
+    caller: Caller,
+    request_id: str,
+    timeout_s: float,
+    idempotency: tuple[str, str] | None = None,
+) -> Reply:
+    """Call an RPC that takes a stream, at the pace at which it takes it; arguments as `invoke`.
+
+    A service that refuses before it has everything ends the stream, and `parts` is read no further. When `parts` fails,
+    the call is cancelled.
+
+    Raises:
+        RemoteError: what the service, or the way to it, said.
+    """
+    async with _span(rpc, caller, request_id, idempotency) as metadata:
+        sent = rpc(metadata=metadata, timeout=timeout_s, wait_for_ready=False)
+        try:
+            with contextlib.suppress(asyncio.InvalidStateError):  # it has answered already
+                async for part in parts:
+                    await sent.write(part)
+                await sent.done_writing()
+            return Reply(await sent, await _trailers(sent))
+        finally:
+            sent.cancel()
+
+
+async def download(
+    rpc: Any, request: Any, *, caller: Caller, request_id: str, timeout_s: float
+) -> AsyncGenerator[Any, None]:
+    """Call an RPC that answers with a stream, and give its parts at the pace at which they are taken; as `invoke`.
+
+    To be taken and closed by one task, since its span is current in between.
+
+    Raises:
+        RemoteError: what the service, or the way to it, said; perhaps in the middle.
+    """
+    async with _span(rpc, caller, request_id, None) as metadata:
+        sent = rpc(request, metadata=metadata, timeout=timeout_s, wait_for_ready=False)
+        try:
+            async for part in sent:
+                yield part
+        finally:
+            sent.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _span(
+    rpc: Any, caller: Caller, request_id: str, idempotency: tuple[str, str] | None
+) -> AsyncIterator[list[tuple[str, str]]]:
+    """Trace and measure a call, name its failure, and give the metadata that it needs."""
     method = rpc._method.decode() if isinstance(rpc._method, bytes) else rpc._method  # noqa: SLF001 - a stub has no public name
     carrier: dict[str, str] = {}
     started = time.perf_counter()
@@ -95,7 +153,7 @@ async def invoke(
         if idempotency:
             metadata += zip((calls.IDEMPOTENCY_KEY, calls.IDEMPOTENCY_FINGERPRINT), idempotency, strict=True)
         try:
-            return await _attempt(rpc, request, metadata, started + timeout_s, repeatable=repeatable)
+            yield metadata
         except grpc.aio.AioRpcError as failure:
             code = failure.code()
             if code in _MEANINGLESS:
@@ -134,5 +192,8 @@ async def _attempt(
             repeated = True
             await asyncio.sleep(0 if answered else _PAUSE_S)
         else:
-            trailers = {k: v for k, v in await sent.trailing_metadata() or () if isinstance(v, str)}
-            return Reply(message, trailers)
+            return Reply(message, await _trailers(sent))
+
+
+async def _trailers(sent: Any) -> Mapping[str, str]:
+    return {k: v for k, v in await sent.trailing_metadata() or () if isinstance(v, str)}
