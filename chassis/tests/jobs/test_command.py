@@ -88,7 +88,7 @@ async def test_what_waits_is_listed_the_next_one_first(house: House[Any], jobs: 
 async def test_the_schedule_shows_the_next_run_and_the_last_outcome(
     service: Service[Any], house: House[Any], run_jobs: JobRunner, jobs: Jobs
 ) -> None:
-    scheduler = Scheduler(service.all_jobs, run_jobs.store, house)
+    scheduler = Scheduler(service.all_jobs, run_jobs.store.runs, house)
     year = datetime.now(UTC).year
     await scheduler.look(datetime(year - 1, 6, 1, tzinfo=UTC))
     await scheduler.look(datetime(year, 1, 1, 3, tzinfo=UTC))

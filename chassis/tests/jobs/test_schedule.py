@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import random
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,15 +17,14 @@ from probe.tables import job_tables
 from chassis.database import statement
 from chassis.house import House
 from chassis.jobs.declaration import Jobs
+from chassis.jobs.runs import RunStore
 from chassis.jobs.schedule import Schedule
 from chassis.jobs.scheduler import FIRST_SEEN, Scheduler
-from chassis.jobs.store import JobStore
 from chassis.jobs.work import Work
 from chassis.testing.jobs import JobRunner
 
-_PUT = statement(
-    sa.select(job_tables.outbox.c.kind, job_tables.outbox.c.payload).order_by(job_tables.outbox.c.position),
-    "SELECT outbox",
+_TAKE = statement(
+    sa.delete(job_tables.outbox).returning(job_tables.outbox.c.position, job_tables.outbox.c.payload), "DELETE outbox"
 )
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -38,13 +38,23 @@ async def nothing(work: Work[Any]) -> None: ...
 def scheduler(house: House[Any], **schedule: Any) -> Scheduler:
     jobs = Jobs[Any]()
     jobs.periodic("probe.tick", **schedule)(nothing)
-    return Scheduler(jobs, JobStore(job_tables), house)
+    return Scheduler(jobs, RunStore(job_tables), house)
 
 
-async def put(house: House[Any]) -> list[datetime]:
+async def take(house: House[Any]) -> list[datetime]:
+    """Give the due times of the runs that were put, and have them handled."""
     async with house.database.connection() as connection:
-        rows = await connection.all(_PUT)
-    return [datetime.fromisoformat(row.payload["due_at"]) for row in rows]
+        rows = await connection.all(_TAKE)
+    return [datetime.fromisoformat(row.payload["due_at"]) for row in sorted(rows)]
+
+
+async def look(house: House[Any], one: Scheduler, moments: Iterable[datetime]) -> list[datetime]:
+    """Give what a scheduler that looks at these moments puts."""
+    put = []
+    for moment in moments:
+        await one.look(moment)
+        put += await take(house)
+    return put
 
 
 def local(moments: list[datetime]) -> list[str]:
@@ -53,32 +63,33 @@ def local(moments: list[datetime]) -> list[str]:
 
 async def run_over(
     house: House[Any], day: datetime, step: timedelta = timedelta(minutes=7), **schedule: Any
-) -> list[str]:
+) -> list[datetime]:
     """Give what two schedulers put from noon of the day before to noon of the day after."""
     pair = [scheduler(house, timezone="Europe/Berlin", **schedule) for _ in range(2)]
     now, end = (day + timedelta(hours=hours) for hours in (-12, 36))
     now, end = now.astimezone(UTC), end.astimezone(UTC)
+    put = []
     while now < end:
         # Two clocks, and two looks at once.
         await asyncio.gather(pair[0].look(now), pair[1].look(now + timedelta(seconds=3)))
+        put += await take(house)
         now += step
-    return local(await put(house))
+    return put
 
 
 async def test_a_fixed_time_in_the_hour_that_is_skipped_runs_once_right_after_it(house: House[Any]) -> None:
-    assert await run_over(house, SPRING, cron="30 2 * * *") == ["29. 03:00+0200", "30. 02:30+0200"]
+    assert local(await run_over(house, SPRING, cron="30 2 * * *")) == ["29. 03:00+0200", "30. 02:30+0200"]
 
 
 async def test_a_fixed_time_in_the_hour_that_comes_twice_runs_once(house: House[Any]) -> None:
-    assert await run_over(house, AUTUMN, cron="30 2 * * *") == ["25. 02:30+0200", "26. 02:30+0100"]
+    assert local(await run_over(house, AUTUMN, cron="30 2 * * *")) == ["25. 02:30+0200", "26. 02:30+0100"]
 
 
 @pytest.mark.parametrize(("day", "count"), [(SPRING, 93), (AUTUMN, 97)])
 async def test_what_runs_each_half_hour_runs_each_half_hour_that_there_is(
     house: House[Any], day: datetime, count: int
 ) -> None:
-    await run_over(house, day, cron="*/30 * * * *")
-    moments = await put(house)
+    moments = await run_over(house, day, cron="*/30 * * * *")
     assert {later - moment for moment, later in itertools.pairwise(moments)} == {timedelta(minutes=30)}
     assert len(moments) == count  # of 47 or 49 hours
 
@@ -86,17 +97,15 @@ async def test_what_runs_each_half_hour_runs_each_half_hour_that_there_is(
 async def test_a_clock_set_back_repeats_nothing_and_misses_nothing(house: House[Any]) -> None:
     one = scheduler(house, every=timedelta(minutes=10))
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    for minutes in (0, 10, 20, 5, 15, 20, 30, 40, 39, 50):
-        await one.look(start + timedelta(minutes=minutes, seconds=1))
-    assert await put(house) == [start + timedelta(minutes=minutes) for minutes in (10, 20, 30, 40, 50)]
+    looks = [start + timedelta(minutes=minutes, seconds=1) for minutes in (0, 10, 20, 5, 15, 20, 30, 40, 39, 50)]
+    assert await look(house, one, looks) == [start + timedelta(minutes=minutes) for minutes in (10, 20, 30, 40, 50)]
 
 
 async def test_a_clock_that_was_far_ahead_for_a_moment_does_not_stop_the_schedule(house: House[Any]) -> None:
     one = scheduler(house, every=timedelta(hours=1))
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    for hours in (0, 1, 1000, 2, 3):
-        await one.look(start + timedelta(hours=hours, seconds=1))
-    assert await put(house) == [start + timedelta(hours=hours) for hours in (1, 1000, 2, 3)]
+    looks = [start + timedelta(hours=hours, seconds=1) for hours in (0, 1, 1000, 2, 3)]
+    assert await look(house, one, looks) == [start + timedelta(hours=hours) for hours in (1, 1000, 2, 3)]
 
 
 async def test_missed_runs_are_caught_up_once(house: House[Any]) -> None:
@@ -105,7 +114,19 @@ async def test_missed_runs_are_caught_up_once(house: House[Any]) -> None:
     after = start + timedelta(days=3, minutes=2)
     assert await scheduler(house, cron="*/5 * * * *").look(after) == ["probe.tick"]
     assert await scheduler(house, cron="*/5 * * * *").look(after) == []
-    assert await put(house) == [start + timedelta(days=3)]
+    assert await take(house) == [start + timedelta(days=3)]
+
+
+async def test_a_run_is_skipped_on_record_while_the_one_before_it_waits(house: House[Any]) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    one = scheduler(house, every=timedelta(minutes=1))
+    looks = [start + timedelta(minutes=minute) for minute in range(4)]
+    assert [await one.look(moment) for moment in looks] == [[], ["probe.tick"], [], []]
+    async with house.database.connection() as connection:
+        run = (await RunStore(job_tables).latest(connection))["probe.tick"]
+    assert (run.due_at, run.outcome) == (looks[-1], "skipped")
+    assert await take(house) == [looks[1]]
+    assert await one.look(looks[-1] + timedelta(minutes=1)) == ["probe.tick"]
 
 
 async def test_a_job_that_is_new_waits_for_its_next_due_time(house: House[Any]) -> None:
@@ -119,25 +140,27 @@ async def test_ten_schedulers_at_once_put_a_run_once(house: House[Any]) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     await scheduler(house, every=timedelta(minutes=1)).look(start)
     many = [scheduler(house, every=timedelta(minutes=1)) for _ in range(10)]
+    put = []
     for minute in range(1, 6):
         await asyncio.gather(*(one.look(start + timedelta(minutes=minute)) for one in many))
-    assert Counter(await put(house)) == Counter(start + timedelta(minutes=minute) for minute in range(1, 6))
+        put += await take(house)
+    assert Counter(put) == Counter(start + timedelta(minutes=minute) for minute in range(1, 6))
 
 
 async def test_the_outcome_of_a_run_is_on_record(house: House[Any], run_jobs: JobRunner, effects: Effects) -> None:
     store = run_jobs.store
     async with house.database.connection() as connection:
-        now = await store.now(connection)
+        now = await store.runs.now(connection)
     jobs = Jobs[Any]()
     jobs.periodic("probe.yearly", cron="* * * * *")(nothing)
-    one = Scheduler(jobs, store, house)
+    one = Scheduler(jobs, store.runs, house)
     await one.look(now - timedelta(minutes=2))
     async with house.database.connection() as connection:
-        assert (await store.last_runs(connection))["probe.yearly"].outcome == FIRST_SEEN
+        assert (await store.runs.latest(connection))["probe.yearly"].outcome == FIRST_SEEN
     await one.look(now)
     await run_jobs()
     async with house.database.connection() as connection:
-        run = (await store.last_runs(connection))["probe.yearly"]
+        run = (await store.runs.latest(connection))["probe.yearly"]
     assert (run.outcome, run.error) == ("succeeded", None)
     assert await effects.notes() == [run.due_at.astimezone(UTC).isoformat()]
 

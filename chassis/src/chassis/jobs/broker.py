@@ -1,5 +1,6 @@
 """Celery on Redis as transport: the names in Redis, the app of each queue, and what is read back from Redis."""
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ QUEUES: Final = "neoforge:queues"
 """A sorted set of the names of all queues, scored by when each was last seen (Unix seconds)."""
 UNACKED: Final = ".unacked"
 """Behind a queue's name: the hash of the messages that are with a worker."""
+
+_SINCE: Final = f"{UNACKED}.index"
 
 AWAY: Final[tuple[type[Exception], ...]] = (RedisError, OperationalError, OSError)
 """What is raised while Redis does not answer."""
@@ -55,10 +58,10 @@ def celery_app(queue: str, url: str, longest_s: float, concurrency: int) -> Cele
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
-            # Longer than the longest job, or Redis would give it to a second worker meanwhile.
+            # Longer than the longest job, or Celery would give it to a second worker meanwhile.
             "visibility_timeout": max(_VISIBILITY_S, 2 * longest_s),
             "unacked_key": queue + UNACKED,
-            "unacked_index_key": f"{queue}{UNACKED}.index",
+            "unacked_index_key": queue + _SINCE,
             "unacked_mutex_key": f"{queue}{UNACKED}.mutex",
             "socket_connect_timeout": _TIMEOUT_S,
             "socket_timeout": _TIMEOUT_S * 2,
@@ -81,11 +84,13 @@ class Broker:
 
     def __init__(self, service: str, url: str, jobs: Iterable[Job[Any]], concurrency: int) -> None:
         self.jobs: Mapping[str, Job[Any]] = {job.kind: job for job in jobs}
-        longest_s = max((job.timeout_s for job in self.jobs.values()), default=0.0)
         self.queues: dict[str, list[str]] = {}
         for job in self.jobs.values():
             self.queues.setdefault(f"{service}.{job.queue}", []).append(job.kind)
-        self.apps = {queue: celery_app(queue, url, longest_s, concurrency) for queue in self.queues}
+        self.apps = {
+            queue: celery_app(queue, url, max(self.jobs[kind].timeout_s for kind in kinds), concurrency)
+            for queue, kinds in self.queues.items()
+        }
         self._marker = f"neoforge:{service}:broker"
         self._redis = redis.Redis.from_url(
             url,
@@ -122,6 +127,26 @@ class Broker:
         """
         run: str = (await self._redis.info("server"))["run_id"]
         return bool(await self._redis.set(self._marker, run, get=True) != run.encode())
+
+    async def unacknowledged(self, queue: str, for_s: float) -> dict[bytes, UUID]:
+        """Give the messages that have been with workers for longer than this, by Celery's tag of their delivery.
+
+        Raises:
+            RedisError: Redis does not answer.
+        """
+        tags: list[Any] = await self._redis.zrange(queue + _SINCE, "-inf", str(time.time() - for_s), byscore=True)
+        if not tags:
+            return {}
+        bodies: list[Any] = await self._redis.hmget(queue + UNACKED, tags)
+        # Kombu's form: the message, its exchange, its routing key.
+        return {tag: UUID(json.loads(body)[0]["headers"]["id"]) for tag, body in zip(tags, bodies, strict=True) if body}
+
+    async def forget(self, queue: str, tags: Sequence[bytes]) -> None:
+        """Drop messages whose worker is gone."""
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.zrem(queue + _SINCE, *tags)
+            pipeline.hdel(queue + UNACKED, *tags)
+            await pipeline.execute()
 
     def send(self, queue: str, batch: Sequence[Handed], *, sent: Callable[[UUID], None]) -> None:
         """Give a batch to Celery, calling `sent` with each id after it; blocks, so it runs in a thread.

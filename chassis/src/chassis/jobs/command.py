@@ -54,7 +54,7 @@ async def _run(service: "Service[Any]", settings: Any, options: argparse.Namespa
                 await outbox.close()
                 return 0 if count else NOTHING
             if options.action == "schedule":
-                runs, now = await store.last_runs(connection), await store.now(connection)
+                runs, now = await store.runs.latest(connection), await store.runs.now(connection)
                 _say(_schedule(service, settings, runs, now))
                 return 0
             read = store.dead if options.action == "dead" else store.waiting

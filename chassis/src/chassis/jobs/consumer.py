@@ -1,6 +1,7 @@
 """Runs jobs: takes a lease on a message, runs the job of its kind, and records what became of it."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from datetime import datetime, timedelta
@@ -58,7 +59,7 @@ class Consumer(Generic[S]):
                 continue
             try:
                 async with self._house.database.connection() as connection:
-                    await self._store.prolong(connection, list(self._running), LEASE)
+                    await self._store.prolong(connection, list(self._running.values()), LEASE)
             except DomainError as away:
                 log.warning("leases could not be renewed: %s", away)
 
@@ -114,7 +115,7 @@ class Consumer(Generic[S]):
             return await self._failed(message, job, Permanent("the worker died during each of its attempts"))
         work = Work(message, self._house, self._store, periodic=job.schedule is not None)
         try:
-            async with asyncio.timeout(job.timeout_s):
+            async with asyncio.timeout(job.timeout_s) as limit:
                 await job.run(work)
                 if not work.finished:
                     async with work.finish():
@@ -123,15 +124,12 @@ class Consumer(Generic[S]):
             log.warning("%s %s: the lease was lost, nothing was done", message.kind, message.id)
             return LOST
         except asyncio.CancelledError:
-            await asyncio.shield(self._return(message))
+            with contextlib.suppress(DomainError):  # then its lease runs out
+                await asyncio.shield(self._return(message))
             raise
-        except TimeoutError as late:
-            reason: Exception = late
-            if not late.args:
-                reason = TimeoutError(f"took longer than {job.timeout_s:g} s")
-            return await self._failed(message, job, reason)
         except Exception as failure:  # noqa: BLE001 - whatever a job raises is its failure
-            return await self._failed(message, job, failure)
+            late = TimeoutError(f"took longer than {job.timeout_s:g} s")
+            return await self._failed(message, job, late if limit.expired() else failure)
         log.info("%s %s is done", message.kind, message.id, extra={"attempt": message.attempt})
         return SUCCEEDED
 
@@ -153,7 +151,7 @@ class Consumer(Generic[S]):
                 held = await self._store.retry(tx, message, error, delay=delay, due_at=due_at)
             if held and job is not None and job.schedule is not None:
                 due = datetime.fromisoformat(message.payload["due_at"])
-                await self._store.run_ended(tx, message.kind, due, DEAD if last else FAILED, error)
+                await self._store.runs.end(tx, message.kind, due, DEAD if last else FAILED, error)
         if not held:  # its effect was committed before it failed, or the lease was lost
             log.warning("%s %s failed after the message was handled", message.kind, message.id, exc_info=failure)
             return LOST

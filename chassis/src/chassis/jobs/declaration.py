@@ -132,8 +132,8 @@ class Jobs(Generic[S]):
         Give one of `every` and `cron`. Due times of `every` are whole multiples of it since 1970, the same for all
         schedulers. A cron expression (five fields) means the wall clock of `timezone`, and keeps Debian cron's promises
         when that changes: a fixed time inside the hour that is skipped runs right after it, one inside the hour that
-        comes twice runs once. After a standstill the last missed due time runs, once. `work.payload["due_at"]` is the
-        due time (RFC 3339).
+        comes twice runs once. After a standstill the last missed due time runs, once. A run is skipped while the one
+        before it waits or runs. `work.payload["due_at"]` is the due time (RFC 3339).
         """
         schedule = Schedule[S](every, cron, ZoneInfo(timezone))
 

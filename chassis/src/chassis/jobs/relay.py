@@ -71,8 +71,21 @@ class Relay:
             if count:
                 log.warning("Redis has lost its messages: %d are handed out again", count)
         depths = await self._broker.depths()
+        for queue, depth in depths.items():
+            if depth.unacked:
+                await self._forget_abandoned(queue)
         full = [await self._hand_out_to(queue, WINDOW - depth.waiting) for queue, depth in depths.items()]
         return any(full)
+
+    async def _forget_abandoned(self, queue: str) -> None:
+        """Drop what Celery keeps for workers that were killed; it is handed out anew, and would count for an hour."""
+        kept = await self._broker.unacknowledged(queue, HANDED.total_seconds())
+        if not kept:
+            return
+        async with self._database.connection() as connection:
+            held = await self._store.held(connection, list(kept.values()))
+        if abandoned := [tag for tag, id_ in kept.items() if id_ not in held]:
+            await self._broker.forget(queue, abandoned)
 
     async def _hand_out_to(self, queue: str, room: int) -> bool:
         limit = min(room, BATCH)

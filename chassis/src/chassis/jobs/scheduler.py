@@ -6,15 +6,19 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
+import psycopg
+
+from chassis.database import Connection
 from chassis.errors import DomainError
 from chassis.house import House
 from chassis.jobs.declaration import Job
-from chassis.jobs.store import JobStore
+from chassis.jobs.runs import RunStore
 
 log = logging.getLogger(__name__)
 
 LOOK_S: Final = 1.0
 WAITING: Final = "waiting"
+SKIPPED: Final = "skipped"
 FIRST_SEEN: Final = "first seen"
 """The outcome on record of a job that was new, from when its due times count."""
 
@@ -22,9 +26,9 @@ FIRST_SEEN: Final = "first seen"
 class Scheduler:
     """Decides by the row of a job and its due time: who inserts it puts the message, in the same transaction."""
 
-    def __init__(self, jobs: Iterable[Job[Any]], store: JobStore, house: House[Any]) -> None:
+    def __init__(self, jobs: Iterable[Job[Any]], runs: RunStore, house: House[Any]) -> None:
         self._jobs = [job for job in jobs if job.schedule is not None]
-        self._store = store
+        self._runs = runs
         self._house = house
         self._next: dict[str, datetime] = {}
         self._looked_at: datetime | None = None
@@ -36,9 +40,9 @@ class Scheduler:
         while True:
             try:
                 async with self._house.database.connection() as connection:
-                    now = await self._store.now(connection)
+                    now = await self._runs.now(connection)
                 await self.look(now)
-            except DomainError as away:
+            except (DomainError, psycopg.Error) as away:
                 if self.works:
                     log.warning("nothing can be scheduled: %s", away)
                 self.works = False
@@ -57,13 +61,20 @@ class Scheduler:
         if job.schedule is None:
             return False
         async with self._house.database.transaction() as tx:
-            last = await self._store.last_run(tx, job.kind, now)
+            last = await self._runs.last(tx, job.kind, now)
             if last is None:
-                await self._store.begin_run(tx, job.kind, now, FIRST_SEEN)
+                await self._runs.begin(tx, job.kind, now, FIRST_SEEN)
                 last = now
             due = job.schedule.latest(last, now, self._house.settings)
-            mine = due is not None and await self._store.begin_run(tx, job.kind, due, WAITING)
-            if due is not None and mine:
-                await self._house.outbox.put(tx, job.kind, {"due_at": due.isoformat()})
+            mine = due is not None and await self._begin(tx, job.kind, due)
         self._next[job.kind] = next(job.schedule.after(due or last, self._house.settings))
         return mine
+
+    async def _begin(self, tx: Connection, kind: str, due: datetime) -> bool:
+        """Put the message of a run; a run is skipped while the one before it still waits or runs."""
+        aggregate = f"periodic {kind}"
+        busy = await self._runs.unhandled(tx, aggregate)
+        mine = await self._runs.begin(tx, kind, due, SKIPPED if busy else WAITING)
+        if mine and not busy:
+            await self._house.outbox.put(tx, kind, {"due_at": due.isoformat()}, aggregate=aggregate)
+        return mine and not busy

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from chassis.database import Connection, statement
+from chassis.jobs.runs import RunStore
 from chassis.jobs.tables import MOMENT, JobTables
 
 LONGEST_ERROR: Final = 2_000
@@ -55,7 +56,8 @@ class JobStore:
     """The tables of one service's jobs."""
 
     def __init__(self, tables: JobTables) -> None:
-        outbox, handled, runs = tables.outbox, tables.handled, tables.schedule_runs
+        self.runs = RunStore(tables)
+        outbox, handled = tables.outbox, tables.handled
         now = sa.func.now()
         id_ = outbox.c.id == sa.bindparam("id", type_=sa.Uuid)
         until = now + sa.bindparam("lease_for", type_=sa.Interval)
@@ -132,9 +134,20 @@ class JobStore:
         )
         self._prolong = statement(
             sa.update(outbox)
-            .where(outbox.c.lease == sa.any_(sa.bindparam("leases", type_=ARRAY(sa.Uuid))))
+            .where(
+                outbox.c.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Uuid))),
+                outbox.c.lease == sa.any_(sa.bindparam("leases", type_=ARRAY(sa.Uuid))),
+            )
             .values(leased_until=until),
             "UPDATE outbox",
+        )
+        self._held = statement(
+            sa.select(outbox.c.id).where(
+                outbox.c.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Uuid))),
+                outbox.c.lease.is_not(None),
+                outbox.c.leased_until >= now,
+            ),
+            "SELECT outbox",
         )
         self._give_back = statement(
             sa.update(outbox)
@@ -181,27 +194,6 @@ class JobStore:
             "COUNT outbox",
         )
 
-        job, due_at = sa.bindparam("job", type_=sa.Text), sa.bindparam("due_at", type_=MOMENT)
-        self._now = statement(sa.select(sa.func.clock_timestamp().label("now")), "SELECT clock_timestamp")
-        self._last_run = statement(
-            sa.select(sa.func.max(runs.c.due_at).label("due_at")).where(
-                runs.c.job == job, runs.c.due_at <= sa.bindparam("now", type_=MOMENT)
-            ),
-            "SELECT schedule_runs",
-        )
-        self._begin_run = statement(
-            insert(runs)
-            .values(job=job, due_at=due_at, outcome=sa.bindparam("outcome", type_=sa.Text))
-            .on_conflict_do_nothing(index_elements=["job", "due_at"]),
-            "INSERT schedule_runs",
-        )
-        newest = sa.select(runs.c.job, sa.func.max(runs.c.due_at)).group_by(runs.c.job)
-        self._last_runs = statement(
-            sa.select(runs.c.job, runs.c.due_at, runs.c.finished_at, runs.c.outcome, runs.c.error).where(
-                sa.tuple_(runs.c.job, runs.c.due_at).in_(newest)
-            ),
-            "SELECT schedule_runs",
-        )
         listed = (
             outbox.c.id,
             outbox.c.kind,
@@ -222,16 +214,6 @@ class JobStore:
         revived = {"dead_at": sa.null(), "attempts": 0, "due_at": now}
         self._replay = statement(sa.update(outbox).where(id_, ~live).values(revived), "UPDATE outbox")
         self._replay_all = statement(sa.update(outbox).where(~live).values(revived), "UPDATE outbox")
-        run = sa.and_(
-            runs.c.job == sa.bindparam("of_job", type_=sa.Text),
-            runs.c.due_at == sa.bindparam("of_due_at", type_=MOMENT),
-        )
-        self._run_ended = statement(
-            sa.update(runs)
-            .where(run)
-            .values(outcome=sa.bindparam("outcome", type_=sa.Text), error=error, finished_at=now),
-            "UPDATE schedule_runs",
-        )
 
     async def hand_out(self, tx: Connection, kinds: Sequence[str], *, limit: int, lease_for: timedelta) -> list[Handed]:
         """Mark up to `limit` messages of these kinds as handed to the broker for a while, and give them in order.
@@ -255,9 +237,14 @@ class JobStore:
         row = await tx.one(self._take, id=id, lease=lease, lease_for=lease_for)
         return Message(**row._asdict()) if row else None
 
-    async def prolong(self, tx: Connection, leases: Sequence[UUID], lease_for: timedelta) -> None:
-        """Keep the messages under these leases for as long again."""
-        await tx.execute(self._prolong, leases=list(leases), lease_for=lease_for)
+    async def prolong(self, tx: Connection, messages: Sequence[Message], lease_for: timedelta) -> None:
+        """Keep these messages for as long again, those that are still held."""
+        ids, leases = [message.id for message in messages], [message.lease for message in messages]
+        await tx.execute(self._prolong, ids=ids, leases=leases, lease_for=lease_for)
+
+    async def held(self, connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
+        """Give those of these messages that a worker has."""
+        return {row.id for row in await connection.all(self._held, ids=list(ids))}
 
     async def give_back(self, tx: Connection, message: Message) -> bool:
         """Let another worker have the message, as if this attempt had not begun; False if it was not held."""
@@ -280,28 +267,6 @@ class JobStore:
     async def bury(self, tx: Connection, message: Message, error: str) -> bool:
         """Make the message a dead letter; False if it was not held."""
         return bool(await tx.execute(self._bury, id=message.id, held=message.lease, error=error[:LONGEST_ERROR]))
-
-    async def run_ended(self, tx: Connection, job: str, due_at: datetime, outcome: str, error: str | None) -> None:
-        """Record how a run of a periodic job ended."""
-        await tx.execute(self._run_ended, of_job=job, of_due_at=due_at, outcome=outcome, error=error)
-
-    async def now(self, connection: Connection) -> datetime:
-        """Give the database's clock."""
-        moment: datetime = (await connection.one(self._now)).now
-        return moment
-
-    async def last_run(self, connection: Connection, job: str, now: datetime) -> datetime | None:
-        """Give the last due time on record of a periodic job that is not after `now`, or None."""
-        moment: datetime | None = (await connection.one(self._last_run, job=job, now=now)).due_at
-        return moment
-
-    async def begin_run(self, tx: Connection, job: str, due_at: datetime, outcome: str) -> bool:
-        """Claim a run of a periodic job; False if another scheduler has it."""
-        return bool(await tx.execute(self._begin_run, job=job, due_at=due_at, outcome=outcome))
-
-    async def last_runs(self, connection: Connection) -> dict[str, Any]:
-        """Give the row of the last run of each periodic job (due_at, finished_at, outcome, error)."""
-        return {row.job: row for row in await connection.all(self._last_runs)}
 
     async def dead(self, connection: Connection, limit: int) -> list[Any]:
         """Give the rows of up to `limit` dead letters, the oldest first."""

@@ -88,7 +88,7 @@ class Work(Generic[S_co]):
                 raise LeaseLost(f"{self.kind} {self.id}")
             if self._periodic:
                 due_at = datetime.fromisoformat(self.payload["due_at"])
-                await self._store.run_ended(tx, self.kind, due_at, SUCCEEDED, None)
+                await self._store.runs.end(tx, self.kind, due_at, SUCCEEDED, None)
             if self.aggregate is not None:
                 tx.after_commit(self.house.outbox.ring)  # the next of the aggregate can go
             yield tx

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
+
 from chassis import telemetry
 from chassis.database import Database
 from chassis.errors import DomainError
@@ -63,7 +65,7 @@ class Worker:
             if CONSUMER in parts
         ]
         self._relay = Relay(self._database, self._store, self._broker) if RELAY in parts else None
-        self._scheduler = Scheduler(jobs, self._store, self._house) if SCHEDULER in parts else None
+        self._scheduler = Scheduler(jobs, self._store.runs, self._house) if SCHEDULER in parts else None
         self._up = {"database": False, "redis": False}
         self._status = 0
 
@@ -140,7 +142,7 @@ class Worker:
                 if looks % _COUNT_EVERY == 0:
                     await self._count()
                 self._up["database"] = True
-            except DomainError:
+            except (DomainError, psycopg.Error):  # a schema that is not there yet is like no database
                 self._up["database"] = False
             try:
                 depths = await self._broker.depths()
