@@ -185,14 +185,14 @@ async def test_an_endpoint_that_fails_for_days_is_disabled_and_its_contact_told_
     for _ in range(3):
         await owner.announce()
     await owner.run_jobs()
-    for _ in range(10):
+    for _ in range(30):
         await owner.later(DAY)
     assert len(receiver.arrived) == 27
     assert (await owner.endpoint(endpoint.id)).enabled  # often enough, but for some seconds only
     stored("UPDATE hooked.webhook_endpoints SET failing_since = failing_since - interval '3 days'")
     await owner.announce()
     await owner.announce()
-    await owner.run_jobs()
+    await owner.later(DAY)
     now = await owner.endpoint(endpoint.id)
     assert (now.enabled, now.disabled_reason) == (False, DisabledReason.FAILING)
     assert now.disabled_at
@@ -299,3 +299,42 @@ async def test_an_answer_that_cannot_be_stored_as_text_is_shown_without_what_is_
     (failed,) = await owner.attempts(endpoint.id)
     assert failed.response_excerpt.startswith("[31mred")
     assert len(failed.response_excerpt) <= 1_000
+
+
+async def test_an_endpoint_that_keeps_failing_is_left_alone_for_a_while_however_many_messages_wait(
+    owner: Owner, receiver: Receiver, stored: Any
+) -> None:
+    receiver.answers += [answer(500)] * 6
+    endpoint, _ = await owner.make(receiver.url)
+    for _ in range(20):
+        await owner.announce()
+    await owner.run_jobs()
+    assert len(receiver.arrived) == 5
+    await owner.later(timedelta(seconds=5))
+    assert len(receiver.arrived) == 5
+    stored("UPDATE hooked.webhook_endpoints SET resting_until = now()")
+    await owner.run_jobs.pass_time(timedelta(minutes=1))
+    await owner.run_jobs()
+    assert len(receiver.arrived) == 6  # the one that tried found it as it was
+    await owner.later(timedelta(minutes=3))
+    await owner.later(timedelta(minutes=3))
+    await owner.later(timedelta(hours=1))
+    attempts = await owner.attempts(endpoint.id)
+    assert len([a for a in attempts if a.delivered]) == 20
+    assert len(attempts) == 26
+
+
+async def test_a_replay_by_hand_and_a_test_disturb_an_endpoints_rest(owner: Owner, receiver: Receiver) -> None:
+    receiver.answers += [answer(500)] * 6
+    endpoint, _ = await owner.make(receiver.url)
+    for _ in range(7):
+        await owner.announce()
+    await owner.run_jobs()
+    assert len(receiver.arrived) == 5
+    async with owner.house.database.transaction() as tx:
+        await owner.webhooks.test(tx, endpoint.id, owner.id)
+    await owner.run_jobs()
+    assert len(receiver.arrived) == 6
+    await owner.replay(endpoint.id, (await owner.attempts(endpoint.id))[-1].message_id)
+    await owner.run_jobs()
+    assert len(receiver.arrived) == 7

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chassis.webhooks.retry import DELAYS_S, LONGEST_WISH, next_attempt
+from chassis.webhooks.retry import DELAYS_S, LONGEST_WISH, next_attempt, rest
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -46,3 +46,13 @@ def test_retry_after_is_honoured_when_it_is_later_than_the_step(wish: str, secon
 @pytest.mark.parametrize("wish", ["99999999999999999999", "9" * 5000, "Fri, 01 Jan 9999 00:00:00 GMT"])
 def test_retry_after_is_capped(wish: str) -> None:
     assert next_attempt(1, NOW, wish) == NOW + LONGEST_WISH
+
+
+@pytest.mark.parametrize(
+    ("failures", "minutes", "seconds"),
+    [(1, 600, 0), (4, 600, 0), (5, 0, 10), (5, 1, 10), (50, 10, 60), (50, 99, 594), (50, 6_000, 600)],
+)
+def test_an_endpoint_rests_for_a_tenth_of_the_time_for_which_it_has_failed(
+    failures: int, minutes: float, seconds: float
+) -> None:
+    assert rest(failures, timedelta(minutes=minutes)) == timedelta(seconds=seconds)

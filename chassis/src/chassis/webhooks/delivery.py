@@ -8,7 +8,7 @@ taken again. Only then can a receiver see a message twice, under the same `webho
 import logging
 import time
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -18,10 +18,10 @@ from uuid_utils.compat import uuid7
 from chassis.database import Connection, Database
 from chassis.jobs.outbox import Outbox
 from chassis.telemetry import propagator, tracer
-from chassis.webhooks import metrics, urls, verdict
+from chassis.webhooks import metrics, retry, urls, verdict
 from chassis.webhooks.endpoint_store import EndpointStore
 from chassis.webhooks.message_store import MessageStore
-from chassis.webhooks.model import TEST_EVENT, Attempt, DisabledReason, Message, MessageState
+from chassis.webhooks.model import Attempt, DisabledReason, Message, MessageState
 from chassis.webhooks.notice import Disabled, Notify
 from chassis.webhooks.outbound import OutboundClient, Refused, Unreachable
 from chassis.webhooks.sealing import Seal
@@ -30,6 +30,9 @@ from chassis.webhooks.turns import schedule
 from chassis.webhooks.verdict import Patience, Result, Verdict
 
 log = logging.getLogger(__name__)
+
+_AFTER_REST: Final = timedelta(seconds=10)
+"""What waited for an endpoint's rest to end comes back within this, not all at once."""
 
 _USER_AGENT: Final = "NeoForge-Webhooks/1.0"
 
@@ -74,8 +77,11 @@ class Deliveries:
             message = await self._messages.due(connection, message_id, turn)
             sealed = await self._endpoints.live_secrets(connection, message.endpoint_id, now) if message else []
         # Without a secret the endpoint was deleted this very moment.
-        if message is None or not sealed or not (message.enabled or message.event_type == TEST_EVENT):
+        if message is None or not sealed or not (message.enabled or message.is_test):
             await self._drop(message, now, finish)
+            return
+        if message.resting_until and message.resting_until > now and not message.is_test:
+            await self._put_off(message, message.resting_until, finish)
             return
         started = time.perf_counter()
         result = await self._post(message, [self._seal.open(secret, message.endpoint_id) for secret in sealed], now)
@@ -138,7 +144,7 @@ class Deliveries:
             await self._messages.insert_attempt(tx, attempt)
             if decided.next_attempt_at:
                 await schedule(self._outbox, tx, message.id, message.turn + 1, decided.next_attempt_at)
-            if message.event_type != TEST_EVENT:
+            if not message.is_test:
                 disabled = await self._note_health(tx, message, decided, now)
         metrics.deliveries.labels(decided.outcome).inc()
         log.info(
@@ -173,6 +179,9 @@ class Deliveries:
         elif self._patience.is_over(failures, since, now):
             reason = DisabledReason.FAILING
         else:
+            rest = retry.rest(failures, now - since)
+            if rest:
+                await self._endpoints.rest(tx, message.endpoint_id, now + rest)
             return None
         if not await self._endpoints.disable(tx, message.endpoint_id, reason, now):
             return None
@@ -180,6 +189,12 @@ class Deliveries:
             origin = urls.parse(message.url)[1].origin
             await self._notify(tx, self._outbox, Disabled(message.endpoint_id, message.contact, origin, reason))
         return reason
+
+    async def _put_off(self, message: Message, until: datetime, finish: Finish) -> None:
+        """Leave a turn for when the endpoint's rest is over; that is no attempt."""
+        async with finish() as tx:
+            await schedule(self._outbox, tx, message.id, message.turn, retry.spread(until, _AFTER_REST))
+        metrics.deliveries.labels("put_off").inc()
 
     async def _drop(self, message: Message | None, now: datetime, finish: Finish) -> None:
         """Be done with a turn that nothing is sent for; a disabled endpoint's message can be replayed later."""

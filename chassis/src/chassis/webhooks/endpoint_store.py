@@ -35,7 +35,7 @@ class EndpointStore:
 
     def _endpoints(self, tables: Tables) -> None:
         endpoints = tables.endpoints
-        hidden = {"failures", "failing_since", "deleted_at"}
+        hidden = {"failures", "failing_since", "resting_until", "deleted_at"}
         columns = [column for column in endpoints.c if column.name not in hidden]
         id_ = endpoints.c.id == sa.bindparam("id", type_=sa.Uuid)
         owned = sa.and_(
@@ -80,7 +80,13 @@ class EndpointStore:
         self._well = statement(
             sa.update(endpoints)
             .where(id_, endpoints.c.failures > sa.literal_column("0"))
-            .values(failures=sa.literal_column("0"), failing_since=sa.null()),
+            .values(failures=sa.literal_column("0"), failing_since=sa.null(), resting_until=sa.null()),
+            "UPDATE webhook_endpoints",
+        )
+        self._rest = statement(
+            sa.update(endpoints)
+            .where(id_)
+            .values(resting_until=sa.bindparam("until", type_=endpoints.c.resting_until.type)),
             "UPDATE webhook_endpoints",
         )
         self._disable = statement(
@@ -103,7 +109,9 @@ class EndpointStore:
 
     async def insert(self, tx: Connection, endpoint: Endpoint) -> None:
         """Store a new endpoint."""
-        await tx.execute(self._insert, **_row(endpoint), failures=0, failing_since=None, deleted_at=None)
+        await tx.execute(
+            self._insert, **_row(endpoint), failures=0, failing_since=None, resting_until=None, deleted_at=None
+        )
 
     async def get(self, connection: Connection, endpoint_id: UUID, owner_id: UUID) -> Endpoint | None:
         """Give an endpoint of this owner, or None."""
@@ -147,6 +155,10 @@ class EndpointStore:
     async def note_success(self, tx: Connection, endpoint_id: UUID) -> None:
         """Forget the failures."""
         await tx.execute(self._well, id=endpoint_id)
+
+    async def rest(self, tx: Connection, endpoint_id: UUID, until: datetime | None) -> None:
+        """Leave an endpoint alone until this time, or not any more."""
+        await tx.execute(self._rest, id=endpoint_id, until=until)
 
     async def disable(self, tx: Connection, endpoint_id: UUID, reason: DisabledReason, now: datetime) -> bool:
         """Disable an endpoint; say whether it was enabled."""

@@ -197,7 +197,7 @@ class Webhooks:
         return await self._send(tx, endpoint_id, TEST_EVENT, event.body())
 
     async def replay(self, tx: Connection, endpoint_id: UUID, owner_id: UUID, message_id: UUID) -> None:
-        """Send a message again under the same id, whatever became of it before.
+        """Send a message again under the same id, whatever became of it before, and at once.
 
         Raises:
             EndpointNotFound: the owner has no such endpoint.
@@ -208,6 +208,7 @@ class Webhooks:
         turn = await self._messages.restart(tx, message_id, endpoint_id, datetime.now(UTC))
         if turn is None:
             raise MessageNotFound
+        await self._endpoints.rest(tx, endpoint_id, None)
         await schedule(self._outbox, tx, message_id, turn)
 
     async def attempts(

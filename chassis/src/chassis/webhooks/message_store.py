@@ -40,6 +40,7 @@ class MessageStore:
                 endpoints.c.url,
                 endpoints.c.contact,
                 endpoints.c.enabled,
+                endpoints.c.resting_until,
             )
             .join(endpoints, endpoints.c.id == messages.c.endpoint_id)
             .where(

@@ -5,7 +5,7 @@ from prometheus_client import Counter, Histogram
 deliveries = Counter(
     "webhook_deliveries_total",
     "Attempts at messages to webhook endpoints by what became of them: delivered, retried (another attempt is due), "
-    "exhausted (none is left), gone (410), dropped (the endpoint is disabled)",
+    "exhausted (none is left), gone (410), put_off (the endpoint rests), dropped (it is disabled)",
     ("outcome",),
 )
 delivery_duration = Histogram(

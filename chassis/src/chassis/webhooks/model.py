@@ -163,6 +163,12 @@ class Message:
     url: str
     contact: str
     enabled: bool
+    resting_until: datetime | None
+
+    @property
+    def is_test(self) -> bool:
+        """Whether somebody waits to see what comes of it: tried once and at once, however the endpoint stands."""
+        return self.event_type == TEST_EVENT
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,12 @@ DELAYS_S: Final = (5.0, 30.0, 120.0, 600.0, 3_600.0, 10_800.0, 21_600.0, 43_200.
 LONGEST_WISH: Final = timedelta(hours=12)
 """A receiver's Retry-After counts up to here."""
 
+FAILURES_BEFORE_REST: Final = 5
+_SHORTEST_REST: Final = timedelta(seconds=10)
+_LONGEST_REST: Final = timedelta(minutes=10)
+_REST: Final = 10
+"""An endpoint rests for a tenth of the time for which it has failed."""
+
 _SPREAD: Final = 0.2
 """Steps vary by so much either way, so that a receiver that comes back is not met by everything at once."""
 
@@ -37,6 +43,21 @@ def next_attempt(
         return None
     step = timedelta(seconds=delays_s[failed - 1] * (1 - _SPREAD + 2 * _SPREAD * chance()))
     return now + max(step, min(_wish(retry_after, now), LONGEST_WISH))
+
+
+def rest(failures: int, failing_for: timedelta) -> timedelta:
+    """Give how long an endpoint is left alone that failed so often in a row, for so long; nothing at first.
+
+    So that one that hangs, however many messages wait for it, takes a small part of the workers' time and no more.
+    """
+    if failures < FAILURES_BEFORE_REST:
+        return timedelta(0)
+    return min(max(failing_for / _REST, _SHORTEST_REST), _LONGEST_REST)
+
+
+def spread(moment: datetime, over: timedelta, chance: Callable[[], float] = random.random) -> datetime:
+    """Give a time from `moment` on, within `over`."""
+    return moment + over * chance()
 
 
 def _wish(retry_after: str, now: datetime) -> timedelta:

@@ -50,6 +50,7 @@ def _endpoints(metadata: sa.MetaData) -> sa.Table:
         # How it fares: of no concern to the version, which is what its owner sees.
         sa.Column("failures", sa.BigInteger, nullable=False),
         sa.Column("failing_since", _MOMENT, nullable=True),
+        sa.Column("resting_until", _MOMENT, nullable=True),
         # A deleted endpoint vanishes at once and its messages in bounded batches later.
         sa.Column("deleted_at", _MOMENT, nullable=True),
         sa.CheckConstraint(

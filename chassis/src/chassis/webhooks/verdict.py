@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from chassis.webhooks import urls
-from chassis.webhooks.model import EXCERPT_CHARACTERS, TEST_EVENT, Message, MessageState
+from chassis.webhooks.model import EXCERPT_CHARACTERS, Message, MessageState
 from chassis.webhooks.outbound import Received
 from chassis.webhooks.retry import DELAYS_S, next_attempt
 
@@ -61,13 +61,13 @@ def of_answer(received: Received) -> Result:
 
 
 def judge(message: Message, result: Result, now: datetime, patience: Patience) -> Verdict:
-    """Say what follows from an attempt. A test is tried once, since somebody waits to see what comes of it."""
+    """Say what follows from an attempt."""
     if not result.error:
         return Verdict(MessageState.DELIVERED, "delivered")
     if result.status == HTTPStatus.GONE:
         return Verdict(MessageState.FAILED, "gone", gone=True)
     due = None
-    if message.event_type != TEST_EVENT:
+    if not message.is_test:
         due = next_attempt(message.attempts + 1, now, result.retry_after, delays_s=patience.delays_s)
     if due is None:
         return Verdict(MessageState.FAILED, "exhausted")

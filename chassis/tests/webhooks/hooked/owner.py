@@ -3,11 +3,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
+
+from chassis.database import statement
 from chassis.house import House
 from chassis.testing.jobs import JobRunner
 from chassis.webhooks.management import PageWanted, Webhooks
 from chassis.webhooks.model import Attempt, Endpoint, Event
 from chassis.webhooks.settings import WebhookSettings
+from hooked.tables import webhook_tables
+
+_ENDPOINTS = webhook_tables.endpoints
+_SHIFT_RESTS = statement(
+    sa.update(_ENDPOINTS).values(
+        resting_until=_ENDPOINTS.c.resting_until - sa.bindparam("length", type_=sa.Interval),
+    ),
+    "UPDATE webhook_endpoints",
+)
 
 
 @dataclass
@@ -50,5 +62,10 @@ class Owner:
 
     async def later(self, length: timedelta) -> None:
         """Let time go by, and do what is due then."""
-        await self.run_jobs.pass_time(length)
+        await self.pass_time(length)
         await self.run_jobs()
+
+    async def pass_time(self, length: timedelta) -> None:
+        await self.run_jobs.pass_time(length)
+        async with self.house.database.connection() as connection:
+            await connection.execute(_SHIFT_RESTS, length=length)
