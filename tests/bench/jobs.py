@@ -30,6 +30,11 @@ def memory_mb(pid: int, what: str) -> float:
     return int(next(line for line in lines if line.startswith(f"{what}:")).split()[1]) / 1024
 
 
+def processor_ms(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") * 1000  # user and system time, proc(5)
+
+
 async def run(count: int, settings: Any, redis: Redis, folder: Path) -> None:
     database = Database.of(settings, "bench")
     await database.open()
@@ -50,9 +55,7 @@ async def run(count: int, settings: Any, redis: Redis, folder: Path) -> None:
         await effects.each_once([str(number) for number in range(count)], worker.explain, seconds=300)
         elapsed = time.perf_counter() - started
         print(f"handed out and run, each with its effect once: {count / elapsed:.0f} a second")
-        clock = os.sysconf("SC_CLK_TCK")
-        fields = Path(f"/proc/{worker.child.pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
-        print(f"worker: {(int(fields[11]) + int(fields[12])) / clock / count * 1000:.2f} ms of CPU per job")
+        print(f"worker: {processor_ms(worker.child.pid) / count:.2f} ms of CPU per job")
         print(
             f"after: {memory_mb(worker.child.pid, 'Rss'):.0f} MB RSS, {memory_mb(worker.child.pid, 'Pss'):.0f} MB PSS"
         )

@@ -190,7 +190,7 @@ class ServiceSettings(ProcessSettings):
     """How often expired idempotency keys are removed."""
     handled_retention_days: Annotated[float, Field(ge=1)] = 7.0
     """How long the ids of handled messages are kept: far longer than anything may deliver one again, which is the
-    visibility timeout of Celery (twice the longest job)."""
+    visibility timeout of Celery (an hour, or twice the longest job)."""
     dead_letter_retention_days: Annotated[float, Field(gt=0)] | None = None
     """How long dead letters are kept; None means for ever."""
 
