@@ -59,6 +59,11 @@ def test_addresses_of_one_mailbox_have_one_key_however_they_are_written() -> Non
     assert Address.parse("ines+a@bücher.example").key != same[0].key
 
 
+def test_an_address_reads_as_people_write_it() -> None:
+    assert Address.parse("ines@xn--bcher-kva.example").readable == "ines@bücher.example"
+    assert Address.parse("ines@example.test").readable == "ines@example.test"
+
+
 def test_only_a_local_part_beyond_ascii_needs_smtputf8() -> None:
     assert Address.parse("müller@example.test").needs_smtputf8
     assert not Address.parse("ines@bücher.example").needs_smtputf8

@@ -274,6 +274,17 @@ async def test_pending_invitations_and_those_of_a_day_are_limited(
     assert await reason(call(ines, "InviteMember", asked(project, "too-many@example.test"))) == "LIMIT_REACHED"
 
 
+async def test_an_address_in_any_script_is_invited_and_shown_as_it_is_written(
+    call: Client, ines: Caller, project: str, run_jobs: JobRunner, catcher: Catcher
+) -> None:
+    invitation = (await call(ines, "InviteMember", asked(project, "zoë+forge@bücher.example"))).invitation
+    assert invitation.email == "zoë+forge@bücher.example"
+    again = (await call(ines, "InviteMember", asked(project, "Zoë+forge@xn--bcher-kva.example"))).invitation
+    assert again.id == invitation.id
+    await run_jobs()
+    assert len(catcher.store.list(to="zoë+forge@bücher.example")) == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [

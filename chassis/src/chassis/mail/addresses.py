@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Self
 
+import idna
 from email_validator import EmailNotValidError, validate_email
 
 from chassis.errors import InvalidFields, Violation
@@ -55,6 +56,11 @@ class Address:
     def needs_smtputf8(self) -> bool:
         """Whether only a server with SMTPUTF8 can carry it: the local part has no ASCII form."""
         return not self.local.isascii()
+
+    @property
+    def readable(self) -> str:
+        """The address as people write it: its domain in Unicode."""
+        return f"{self.local}@{idna.decode(self.domain)}"
 
     @property
     def key(self) -> str:

@@ -93,7 +93,12 @@ class Stack:
 
     def mail_part(self) -> Part:
         """The mail catcher."""
-        settings = {**self._tls_environment("mail"), "NEOFORGE_DATA": str(self.folders.data)}
+        # glibc would give each of its threads a heap of its own.
+        settings = {
+            **self._tls_environment("mail"),
+            "NEOFORGE_DATA": str(self.folders.data),
+            "MALLOC_ARENA_MAX": "2",
+        }
         command = self._python("devstack.mailcatcher", "--port", str(self.ports.base), environment=settings)
         return Part("mail", lambda: command, answers(f"{self.mail_url}health"), layer=DATA)
 

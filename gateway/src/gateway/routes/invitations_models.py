@@ -50,7 +50,7 @@ class Invitation(BaseModel):
 
     id: Annotated[UUID, Field(description="UUIDv7 (RFC 9562).")]
     project_id: UUID
-    email: Annotated[str, Field(description="The address that was invited; its domain in ASCII.")]
+    email: Annotated[str, Field(description="The address that was invited.")]
     name: Name
     role: InvitedRole
     language: Language

@@ -41,7 +41,7 @@ class Invitation(_message.Message):
     project_id: _builtins.str
     """The project (UUID)."""
     email: _builtins.str
-    """The address that was invited; its domain in ASCII."""
+    """The address that was invited."""
     name: _builtins.str
     """The name of who was invited; may be empty."""
     role: _projects_pb2.Role.ValueType

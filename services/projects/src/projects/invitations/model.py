@@ -64,7 +64,7 @@ class Invitation:
         return cls(
             id=id,
             project_id=project_id,
-            email=str(to.address),
+            email=to.address.readable,
             email_key=to.address.key,
             name=to.name,
             role=role,

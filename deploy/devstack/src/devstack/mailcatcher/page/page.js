@@ -77,7 +77,7 @@ async function show() {
   $(".subject", node).textContent = mail.subject || "(no subject)";
   $(".from", node).append(...person(field("from") || mail.from));
   $(".to", node).append(...person(field("to") || mail.to.join(", ")));
-  $("time", node).textContent = when(mail.received_at);
+  $("time", node).textContent = new Date(mail.received_at).toLocaleString("en-GB", { dateStyle: "full", timeStyle: "medium" });
   if (mail.deliveries > 1) $(".again", node).textContent = `${mail.deliveries} with this Message-ID`;
   else { $(".again", node).hidden = true; $(".again-name", node).hidden = true; }
   mail.attachments.forEach((part, i) => {
