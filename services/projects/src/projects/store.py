@@ -183,7 +183,7 @@ def _listing(order: Order, visibility: Visibility | None, filters: frozenset[str
         conditions.append(projects.c.owner_id == sa.bindparam("owner_id", type_=sa.Uuid))
     if "text" in filters:
         conditions.append(matches(projects.c.search, sa.bindparam("text", type_=sa.Text)))
-    return Listing([branch.where(*conditions) for branch in branches], order, "projects")
+    return Listing([branch.where(*conditions) for branch in branches], order, "projects", counted_in_order=True)
 
 
 async def list_members(connection: Connection, project: Project) -> list[Member]:

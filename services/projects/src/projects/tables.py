@@ -39,6 +39,13 @@ projects = sa.Table(
         for index in (
             sa.Index(f"projects_owner_{column}_idx", "owner_id", column, "id"),
             sa.Index(f"projects_public_{column}_idx", column, "id", postgresql_where=sa.text("visibility = 'public'")),
+            sa.Index(
+                f"projects_public_status_{column}_idx",
+                "status",
+                column,
+                "id",
+                postgresql_where=sa.text("visibility = 'public'"),
+            ),
         )
     ),
     sa.Index("projects_labels_idx", "labels", postgresql_using="gin"),
