@@ -1,6 +1,6 @@
 """Reading a request's body: bounded while it streams, of the right media type, and strictly JSON."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from email.message import Message
 from typing import Any, Final
 
@@ -31,6 +31,34 @@ async def read_json(scope: Scope, receive: Receive, media_types: Collection[str]
             "UNSUPPORTED_MEDIA_TYPE", "The body must not be compressed.", headers=[(b"accept-encoding", b"identity")]
         )
     return _parse(await _read(headers, receive, limit))
+
+
+async def read_parts(scope: Scope, receive: Receive, limit: int, most: int) -> AsyncIterator[bytes]:
+    """Give the body as it comes, in parts of 1 to `most` bytes.
+
+    Raises:
+        Problem: more than `limit` bytes (413); the rest is not read, and the connection ends with the answer.
+        ClientGone: the client went away.
+    """
+    left = limit - int(dict(scope["headers"]).get(b"content-length", b"0"))
+    read = 0
+    more = left >= 0
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part: bytes = message.get("body", b"")
+        more = message.get("more_body", False)
+        read += len(part)
+        left = min(left, limit - read)
+        if left < 0:
+            break
+        for start in range(0, len(part), most):
+            yield part[start : start + most]
+    if left < 0:
+        problem = _too_large(limit)
+        problem.headers.append((b"connection", b"close"))
+        raise problem
 
 
 async def _read(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:

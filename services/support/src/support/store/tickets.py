@@ -126,7 +126,8 @@ def _listing(order: Order, given: frozenset[str]) -> Listing:
         conditions.append(tickets.c.labels.contains(_value("labels")))
     if "ids" in given:
         conditions.append(tickets.c.id == sa.func.any(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))))
-    return Listing(_branches(order, given, sa.select(*_COLUMNS).where(*conditions)), order, "tickets")
+    branches = _branches(order, given, sa.select(*_COLUMNS).where(*conditions))
+    return Listing(branches, order, "tickets", counted_in_order=True)
 
 
 def _branches(order: Order, given: frozenset[str], wanted: sa.Select[Any]) -> Sequence[sa.Select[Any]]:

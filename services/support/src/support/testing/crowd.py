@@ -38,7 +38,8 @@ SELECT
     CASE WHEN status IN ('solved', 'closed') THEN at + interval '2 hours' END, false,
     CASE WHEN status = 'open' THEN at + interval '8 hours' ELSE %(never)s END,
     status = 'open' AND at + interval '8 hours' < now(),
-    CASE WHEN status = 'open' THEN at + interval '8 hours' ELSE %(never)s END
+    CASE WHEN status <> 'open' THEN %(never)s WHEN at + interval '8 hours' < now() THEN at + interval '72 hours'
+        ELSE at + interval '8 hours' END
 FROM (
     SELECT i, now() - (%(count)s - i) * interval '1 second' AS at,
         CASE WHEN chance(i, 9) < 10 THEN 'open' WHEN chance(i, 9) < 15 THEN 'pending'
