@@ -94,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
         # A page of another origin reaches loopback by a name of its own (DNS rebinding); ours are these.
         if self.headers.get("Host", "").rpartition(":")[0] not in {"127.0.0.1", "localhost"}:
             raise _Refused(HTTPStatus.FORBIDDEN, "Ask for localhost or 127.0.0.1, with the port.")
-        if int(self.headers.get("Content-Length") or 0):
+        if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
             self.close_connection = True  # no request here has a body, and this one is not read
         url = urlsplit(self.path)
         return url.path, {name: values[-1] for name, values in parse_qs(url.query).items()}
