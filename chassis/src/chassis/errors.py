@@ -113,6 +113,16 @@ class VersionMismatch(DomainError):
             f"the {thing} has version {version}, not {expected}; read it again", metadata={"version": str(version)}
         )
 
+    @classmethod
+    def check(cls, thing: str, expected: int, version: int) -> None:
+        """Hold the version that a change of `thing` is meant for (0: any) against the one that it has.
+
+        Raises:
+            VersionMismatch: they differ.
+        """
+        if expected not in (0, version):
+            raise cls.of(thing, expected, version)
+
 
 class IdempotencyKeyReused(DomainError):
     """The key came before with another payload."""

@@ -254,6 +254,5 @@ class Webhooks:
         endpoint = await self._endpoints.get_for_change(tx, endpoint_id, owner_id)
         if endpoint is None:
             raise EndpointNotFound
-        if expected_version and expected_version != endpoint.version:
-            raise VersionMismatch.of("webhook", expected_version, endpoint.version)
+        VersionMismatch.check("webhook", expected_version, endpoint.version)
         return endpoint

@@ -1,6 +1,6 @@
 """What can go wrong in the community, by name."""
 
-from chassis.errors import DomainError, Forbidden, Kind, NotFound, VersionMismatch
+from chassis.errors import DomainError, Forbidden, Kind, NotFound
 
 
 class PostNotFound(NotFound):
@@ -66,13 +66,3 @@ class AlreadyReported(DomainError):
 
     def __init__(self) -> None:
         super().__init__("you have reported this before; the moderators know")
-
-
-def expect(thing: str, version: int, expected: int) -> None:
-    """Let a change pass that is meant for this version of `thing`, or for any (0).
-
-    Raises:
-        VersionMismatch: it is meant for another one.
-    """
-    if expected and expected != version:
-        raise VersionMismatch.of(thing, expected, version)

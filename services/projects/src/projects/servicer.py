@@ -86,7 +86,7 @@ class ProjectsServicer(projects_pb2_grpc.ProjectsServiceServicer):
             project, role = await self._for_change(tx, id_, person)
             if not (role and role.may_change):
                 raise RoleTooLow("maintainer")
-            _expect(project, request.expected_version)
+            VersionMismatch.check("project", request.expected_version, project.version)
             changed = project.changed(changes, datetime.now(UTC))
             if changed is not project:
                 if not await store.update(tx, changed):
@@ -103,7 +103,7 @@ class ProjectsServicer(projects_pb2_grpc.ProjectsServiceServicer):
             if earlier:
                 return earlier
             project = await self._owned(tx, id_, person)
-            _expect(project, request.expected_version)
+            VersionMismatch.check("project", request.expected_version, project.version)
             await store.delete(tx, id_)
             await self._webhooks.announce(tx, project.owner_id, events.deleted(project, datetime.now(UTC)))
             return await self._idempotency.record(tx, pb.DeleteProjectResponse())
@@ -171,8 +171,3 @@ class ProjectsServicer(projects_pb2_grpc.ProjectsServiceServicer):
         if role is not Role.OWNER:
             raise RoleTooLow("owner")
         return project
-
-
-def _expect(project: Project, version: int) -> None:
-    if version and version != project.version:
-        raise VersionMismatch.of("project", version, project.version)

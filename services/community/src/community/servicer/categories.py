@@ -5,10 +5,10 @@ from typing import Any
 
 from chassis.access import ANYONE, allow, with_role
 from chassis.database import Connection
-from chassis.errors import LimitReached
+from chassis.errors import LimitReached, VersionMismatch
 from chassis.house import House
 from community import convert
-from community.errors import CategoryNotFound, expect
+from community.errors import CategoryNotFound
 from community.model.categories import MAX_CATEGORIES, Category
 from community.model.content import MODERATORS
 from community.settings import Settings
@@ -83,5 +83,5 @@ class CategoriesServicer(categories_pb2_grpc.CategoriesServiceServicer):
         category = await categories.get_for_change(tx, slug)
         if category is None:
             raise CategoryNotFound
-        expect("category", category.version, expected_version)
+        VersionMismatch.check("category", expected_version, category.version)
         return category

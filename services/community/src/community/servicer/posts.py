@@ -10,10 +10,10 @@ from chassis import call as calls
 from chassis.access import ANYONE, SIGNED_IN, allow, with_role
 from chassis.convert import page_proto, parse_uuid
 from chassis.database import Connection
-from chassis.errors import InvalidFields, Violation
+from chassis.errors import InvalidFields, VersionMismatch, Violation
 from chassis.house import House
 from community import convert
-from community.errors import CategoryNotFound, expect
+from community.errors import CategoryNotFound
 from community.model.content import MODERATORS, Post, Status, Subject, SubjectKind, check_body
 from community.model.moderation import ActionKind
 from community.rendering import render
@@ -95,7 +95,7 @@ class PostsServicer(posts_pb2_grpc.PostsServiceServicer):
             if earlier:
                 return earlier
             post = await post_for_change(tx, id_, viewer)
-            expect("post", post.version, request.expected_version)
+            VersionMismatch.check("post", request.expected_version, post.version)
             changed = post.changed(changes, datetime.now(UTC))
             if changed is not post:
                 await posts.update(tx, changed)
@@ -110,7 +110,7 @@ class PostsServicer(posts_pb2_grpc.PostsServiceServicer):
             if earlier:
                 return earlier
             post = await post_for_change(tx, id_, viewer)
-            expect("post", post.version, request.expected_version)
+            VersionMismatch.check("post", request.expected_version, post.version)
             await posts.delete(tx, post.deleted(datetime.now(UTC)))
             await reactions.forget(tx, id_)
             await moderation.close(tx, Subject(SubjectKind.POST, id_))

@@ -9,10 +9,10 @@ from chassis import call as calls
 from chassis.access import ANYONE, SIGNED_IN, allow
 from chassis.convert import page_proto, parse_uuid
 from chassis.database import Connection
-from chassis.errors import InvalidFields, Violation
+from chassis.errors import InvalidFields, VersionMismatch, Violation
 from chassis.house import House
 from community import convert
-from community.errors import PostLocked, PostNotFound, expect
+from community.errors import PostLocked, PostNotFound
 from community.model.content import (
     MAX_REPLY,
     Post,
@@ -104,7 +104,7 @@ class RepliesServicer(replies_pb2_grpc.RepliesServiceServicer):
             if earlier:
                 return earlier
             post, reply = await reply_for_change(tx, id_, viewer)
-            expect("reply", reply.version, request.expected_version)
+            VersionMismatch.check("reply", request.expected_version, reply.version)
             changed = reply.changed(body, rendered.html, rendered.excerpt, datetime.now(UTC))
             if changed is not reply:
                 await replies.update(tx, changed, reply)
@@ -120,7 +120,7 @@ class RepliesServicer(replies_pb2_grpc.RepliesServiceServicer):
             if earlier:
                 return earlier
             post, reply = await reply_for_change(tx, id_, viewer)
-            expect("reply", reply.version, request.expected_version)
+            VersionMismatch.check("reply", request.expected_version, reply.version)
             await replies.update(tx, reply.deleted(now), reply)
             await reactions.forget(tx, id_)
             if post.accepted_reply_id == id_:

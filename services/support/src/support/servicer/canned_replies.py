@@ -88,7 +88,7 @@ class CannedReplyServicer(canned_replies_pb2_grpc.CannedReplyServiceServicer):
             canned = await canned_replies.get_for_change(tx, id_)
             if canned is None:
                 raise CannedReplyNotFound
-            _expect(canned, request.expected_version)
+            VersionMismatch.check("canned reply", request.expected_version, canned.version)
             changed = canned.changed(changes, self._now())
             if changed is not canned:
                 await canned_replies.update(tx, changed)
@@ -107,11 +107,6 @@ class CannedReplyServicer(canned_replies_pb2_grpc.CannedReplyServiceServicer):
             canned = await canned_replies.get_for_change(tx, id_)
             if canned is None:
                 raise CannedReplyNotFound
-            _expect(canned, request.expected_version)
+            VersionMismatch.check("canned reply", request.expected_version, canned.version)
             await canned_replies.delete(tx, id_)
             return await self._idempotency.record(tx, pb.DeleteCannedReplyResponse())
-
-
-def _expect(canned: CannedReply, version: int) -> None:
-    if version and version != canned.version:
-        raise VersionMismatch.of("canned reply", version, canned.version)

@@ -106,8 +106,7 @@ class TicketServicer(tickets_pb2_grpc.TicketServiceServicer):
             stored = await self._for_change(tx, id_, viewer)
             now = self._now()
             ticket = stored.at(now)
-            if request.expected_version and request.expected_version != ticket.version:
-                raise VersionMismatch.of("ticket", request.expected_version, ticket.version)
+            VersionMismatch.check("ticket", request.expected_version, ticket.version)
             changed = ticket.changed(changes, by_agent=viewer.is_agent, promise=self._promise, now=now)
             if changed is not ticket:
                 await self._records.changed(tx, stored, changed, viewer.person)
