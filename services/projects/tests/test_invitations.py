@@ -344,20 +344,22 @@ async def test_a_full_project_takes_nobody_and_the_link_stays_good(
     assert (await call(mara, "AcceptInvitation", accept)).project_id == project
 
 
-async def test_the_owners_webhooks_are_told_of_who_accepted_once(
+async def test_the_owners_webhooks_are_told_once_of_who_was_invited_and_who_accepted(
     call: Client, ines: Caller, mara: Caller, project: str, run_jobs: JobRunner, catcher: Catcher, database: Logins
 ) -> None:
     from neoforge.projects.v1 import webhooks_pb2  # noqa: PLC0415 - beside its only use
 
-    webhook = webhooks_pb2.CreateWebhookRequest(url="http://127.0.0.1:8999/", events=["project.member_added"])
+    webhook = webhooks_pb2.CreateWebhookRequest(
+        url="http://127.0.0.1:8999/", events=["project.member_invited", "project.member_added"]
+    )
     await call(ines, "CreateWebhook", webhook)
     await call(ines, "InviteMember", asked(project))
     accept = pb.AcceptInvitationRequest(token=await token(run_jobs, catcher))
     await call(mara, "AcceptInvitation", accept)
     await call(mara, "AcceptInvitation", accept)
     with psycopg.connect(database.admin) as connection:
-        events = connection.execute("SELECT event_type FROM projects.webhook_messages").fetchall()
-    assert events == [("project.member_added",)]
+        events = connection.execute("SELECT event_type FROM projects.webhook_messages ORDER BY id").fetchall()
+    assert events == [("project.member_invited",), ("project.member_added",)]
 
 
 async def test_the_invitations_of_a_deleted_project_are_gone(

@@ -24,6 +24,7 @@ EventType = Literal[
     "project.updated",
     "project.archived",
     "project.deleted",
+    "project.member_invited",
     "project.member_added",
     "project.member_removed",
 ]

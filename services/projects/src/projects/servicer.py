@@ -132,11 +132,11 @@ class ProjectsServicer(projects_pb2_grpc.ProjectsServiceServicer):
             project = await self._owned(tx, id_, person)
             if user_id == project.owner_id:
                 raise InvalidFields.of([Violation("user_id", "is the owner, whose role stays")])
-            if await store.count_members(tx, id_) >= MAX_MEMBERS:
-                raise LimitReached(f"a project has at most {MAX_MEMBERS} members")
             now = datetime.now(UTC)
             member = await store.set_member(tx, id_, user_id, role, now)
             if member.created_at == now:  # else they were one before, with some role
+                if await store.count_members(tx, id_) > MAX_MEMBERS:
+                    raise LimitReached(f"a project has at most {MAX_MEMBERS} members")
                 await self._webhooks.announce(tx, project.owner_id, events.member_added(project, member))
             reply = pb.SetMemberResponse(member=convert.member_proto(member))
             return await self._idempotency.record(tx, reply)

@@ -199,8 +199,8 @@ async def get_member(tx: Connection, id: UUID, person: UUID) -> Member | None:  
 
 
 async def count_members(tx: Connection, id: UUID) -> int:  # noqa: A002 - the field's name
-    """Give how many members a project has beside its owner."""
-    return int((await tx.one(_COUNT_MEMBERS, id=id)).total)
+    """Give how many members a project has, its owner among them."""
+    return int((await tx.one(_COUNT_MEMBERS, id=id)).total) + 1
 
 
 async def set_member(tx: Connection, id: UUID, user_id: UUID, role: Role, now: datetime) -> Member:  # noqa: A002

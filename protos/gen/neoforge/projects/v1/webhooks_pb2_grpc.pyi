@@ -34,8 +34,8 @@ class WebhooksServiceStub:
     with a BadRequest violation each. A write that carries an idempotency key in its metadata happens once, as in
     ProjectsService.
 
-    Events are project.created, project.updated, project.archived, project.deleted, project.member_added and
-    project.member_removed, and go to the webhooks of the project's owner. An event is delivered at least once, each time
+    Events are project.created, project.updated, project.archived, project.deleted, project.member_invited,
+    project.member_added and project.member_removed, and go to the webhooks of the project's owner. An event is delivered at least once, each time
     under the same `webhook-id`, in no promised order; it carries the project's version. It is accepted by any 2xx answer;
     after any other it is tried again over about a day. 410 disables the webhook at once, failure over days as well.
     """
@@ -80,8 +80,8 @@ class WebhooksServiceAsyncStub(WebhooksServiceStub):
     with a BadRequest violation each. A write that carries an idempotency key in its metadata happens once, as in
     ProjectsService.
 
-    Events are project.created, project.updated, project.archived, project.deleted, project.member_added and
-    project.member_removed, and go to the webhooks of the project's owner. An event is delivered at least once, each time
+    Events are project.created, project.updated, project.archived, project.deleted, project.member_invited,
+    project.member_added and project.member_removed, and go to the webhooks of the project's owner. An event is delivered at least once, each time
     under the same `webhook-id`, in no promised order; it carries the project's version. It is accepted by any 2xx answer;
     after any other it is tried again over about a day. 410 disables the webhook at once, failure over days as well.
     """
@@ -122,8 +122,8 @@ class WebhooksServiceServicer(metaclass=_abc_1.ABCMeta):
     with a BadRequest violation each. A write that carries an idempotency key in its metadata happens once, as in
     ProjectsService.
 
-    Events are project.created, project.updated, project.archived, project.deleted, project.member_added and
-    project.member_removed, and go to the webhooks of the project's owner. An event is delivered at least once, each time
+    Events are project.created, project.updated, project.archived, project.deleted, project.member_invited,
+    project.member_added and project.member_removed, and go to the webhooks of the project's owner. An event is delivered at least once, each time
     under the same `webhook-id`, in no promised order; it carries the project's version. It is accepted by any 2xx answer;
     after any other it is tried again over about a day. 410 disables the webhook at once, failure over days as well.
     """

@@ -64,7 +64,7 @@ class InvitationsServicer(invitations_pb2_grpc.InvitationsServiceServicer):
             earlier = await self._idempotency.replay(tx, pb.InviteMemberResponse)
             if earlier:
                 return earlier
-            await _owned(tx, wanted.project_id, wanted.invited_by)
+            project = await _owned(tx, wanted.project_id, wanted.invited_by)
             if await store.count_others(tx, wanted) >= MAX_PENDING:
                 raise LimitReached(f"a project has at most {MAX_PENDING} pending invitations")
             if await store.count_sent(tx, wanted.invited_by, wanted.sent_at) >= MAX_SENT:
@@ -78,6 +78,7 @@ class InvitationsServicer(invitations_pb2_grpc.InvitationsServiceServicer):
                 language=invitation.language,
                 context={"invitation_id": str(invitation.id), "generation": invitation.generation},
             )
+            await self._webhooks.announce(tx, project.owner_id, events.member_invited(project, invitation))
             reply = pb.InviteMemberResponse(invitation=convert.invitation_proto(invitation))
             return await self._idempotency.record(tx, reply)
 
@@ -164,12 +165,13 @@ async def _locked_project(tx: Connection, invitation_id: UUID) -> Project:
     return project
 
 
-async def _owned(tx: Connection, id_: UUID, person: UUID) -> None:
-    _check_owner(await projects_store.get_for_change(tx, id_, person))
+async def _owned(tx: Connection, id_: UUID, person: UUID) -> Project:
+    return _check_owner(await projects_store.get_for_change(tx, id_, person))
 
 
-def _check_owner(found: tuple[Project, Role | None] | None) -> None:
+def _check_owner(found: tuple[Project, Role | None] | None) -> Project:
     if found is None:
         raise ProjectNotFound
     if found[1] is not Role.OWNER:
         raise RoleTooLow("owner")
+    return found[0]

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from chassis.webhooks.model import Event
+from projects.invitations.model import Invitation
 from projects.model import Member, Project, Status
 
 EVENT_TYPES: Final = (
@@ -15,6 +16,7 @@ EVENT_TYPES: Final = (
     "project.updated",
     "project.archived",
     "project.deleted",
+    "project.member_invited",
     "project.member_added",
     "project.member_removed",
 )
@@ -34,6 +36,12 @@ def changed(before: Project, project: Project) -> Event:
 def deleted(project: Project, now: datetime) -> Event:
     """A project was deleted; it is told as it was last."""
     return Event("project.deleted", now, {"project": vars(project)})
+
+
+def member_invited(project: Project, invitation: Invitation) -> Event:
+    """A person was invited, by mail; the address stays between the owner and the invited."""
+    told = {"id": invitation.id, "role": invitation.role}
+    return Event("project.member_invited", invitation.sent_at, {"project": vars(project), "invitation": told})
 
 
 def member_added(project: Project, member: Member) -> Event:
