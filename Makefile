@@ -103,7 +103,7 @@ gen: $(VENV)/.dev ## Regenerate what is generated (protobuf code)
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python protos/generate.py
 
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	--custom-compile-command "make lock" $(foreach m,chassis gateway protos projects support community status auth devstack,--no-emit-package neoforge-$(m))
+	--custom-compile-command "make lock" $(foreach m,$(notdir $(MEMBERS)),--no-emit-package neoforge-$(m))
 
 .PHONY: lock
 lock: $(VENV)/.uv ## Lock all dependencies again, with hashes (ARGS=--upgrade to move them)
