@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,16 +22,24 @@ PORTS = 60
 
 @dataclass(frozen=True)
 class Stack:
-    """A running stack: its address, its folder, its supervisor."""
+    """A running stack: its base port, its folder, its supervisor."""
 
-    url: str
+    port: int
     data: Path
     process: subprocess.Popen[bytes]
 
+    @property
+    def url(self) -> str:
+        """Where its edge answers."""
+        return f"http://127.0.0.1:{self.port}"
+
     def token(self, person: str) -> str:
         """Give an access token of a demo person."""
-        port = int(self.url.rpartition(":")[2])
-        return str(httpx.post(f"http://127.0.0.1:{port + 2}/token", json={"person": person}).json()["access_token"])
+        return self.token_of({"person": person})
+
+    def token_of(self, person: Mapping[str, object]) -> str:
+        """Give an access token as the token issuer makes it for `person` or `sub` and `roles`."""
+        return str(httpx.post(f"http://127.0.0.1:{self.port + 2}/token", json=person).json()["access_token"])
 
     def client(self, person: str | None = "ines") -> httpx.Client:
         """Give an HTTP client of the edge, signed in as a demo person unless that is None."""
@@ -71,22 +80,15 @@ def _free_base() -> int:
     raise AssertionError("no free ports")
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, otlp: OtlpReceiver) -> Iterator[Stack]:
-    """The running stack; its traces, all of them, go to `otlp`."""
-    data = tmp_path_factory.mktemp("stack")
+@contextmanager
+def running_stack(data: Path, environment: Mapping[str, str]) -> Iterator[Stack]:
+    """Run a stack with its data in a folder while the context lasts; `environment` is added to this process's own."""
     base = _free_base()
     log = data / "up.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "devstack", "up", "--port", str(base)],
-            env=os.environ
-            | {
-                "NEOFORGE_DATA": str(data),
-                "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.endpoint,
-                "OTEL_TRACES_SAMPLER": "parentbased_always_on",
-                "OTEL_BSP_SCHEDULE_DELAY": "200",
-            },
+            env=os.environ | {"NEOFORGE_DATA": str(data), **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -96,7 +98,19 @@ def stack(tmp_path_factory: pytest.TempPathFactory, otlp: OtlpReceiver) -> Itera
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
-        yield Stack(f"http://127.0.0.1:{base}", data, process)
+        yield Stack(base, data, process)
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0, log.read_text()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, otlp: OtlpReceiver) -> Iterator[Stack]:
+    """The running stack; its traces, all of them, go to `otlp`."""
+    environment = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.endpoint,
+        "OTEL_TRACES_SAMPLER": "parentbased_always_on",
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+    }
+    with running_stack(tmp_path_factory.mktemp("stack"), environment) as running:
+        yield running
