@@ -2,9 +2,11 @@ import asyncio
 import http.client
 import json
 import signal
+import sqlite3
 import ssl
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
@@ -33,6 +35,7 @@ def mail(**fields: str) -> EmailMessage:
         made[name] = value
     made.set_content("Hello, أحمد\n")
     made.add_alternative("<p>Hello</p>", subtype="html")
+    made.set_boundary("=_fixed")
     return made
 
 
@@ -91,11 +94,26 @@ async def test_mails_are_found_by_recipient_exactly_and_by_a_part_of_recipient_o
     assert len((await get(catcher, "/api/mails?limit=1"))["mails"]) == 1
 
 
-async def test_a_repeated_delivery_is_told_by_its_message_id(catcher: Catcher) -> None:
-    await send(catcher, mail())
-    await send(catcher, mail())
-    await send(catcher, mail(**{"Message-ID": "<2@x.test>"}))
-    assert [one["deliveries"] for one in (await get(catcher, "/api/mails"))["mails"]] == [1, 2, 2]
+async def test_a_repeated_delivery_is_one_mail_that_was_delivered_twice(catcher: Catcher) -> None:
+    message, changed = mail(), mail(Subject="Changed")
+    for one in (message, message, changed, mail(**{"Message-ID": "<2@x.test>"})):
+        await send(catcher, one)
+    await send(catcher, message, "tomas@example.test")
+    listed = (await get(catcher, "/api/mails"))["mails"]
+    assert [(one["subject"], one["message_id"], one["deliveries"]) for one in listed] == [
+        ("Hello", "<1@x.test>", 1),
+        ("Hello", "<2@x.test>", 1),
+        ("Changed", "<1@x.test>", 1),
+        ("Hello", "<1@x.test>", 2),
+    ]
+
+
+async def test_what_an_older_catcher_kept_in_another_layout_is_forgotten(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "mails.sqlite3")) as older:
+        older.execute("CREATE TABLE mails (id INTEGER PRIMARY KEY, message_id TEXT)")
+    async with Catcher(tmp_path) as catcher:
+        await send(catcher, mail())
+        assert len((await get(catcher, "/api/mails"))["mails"]) == 1
 
 
 async def test_mails_are_deleted_all_or_of_one_recipient(catcher: Catcher) -> None:

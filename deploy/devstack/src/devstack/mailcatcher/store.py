@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import idna
 
-from devstack.mailcatcher.message import summary
+from devstack.mailcatcher.message import Summary, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS mails (
     message_id TEXT NOT NULL,
     subject TEXT NOT NULL,
     source BLOB NOT NULL,
-    size INTEGER NOT NULL
+    size INTEGER NOT NULL,
+    deliveries INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS mails_message_id_idx ON mails (message_id);
 CREATE TABLE IF NOT EXISTS recipients (
@@ -40,12 +41,14 @@ CREATE TABLE IF NOT EXISTS recipients (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS recipients_folded_idx ON recipients (folded);
 """
-_COLUMNS = "id, received_at, sender, message_id, subject, size"
+_COLUMNS = "id, received_at, sender, message_id, subject, size, deliveries"
+_LAYOUT = 2
+"""Grows with changes of the tables; what an older catcher kept is forgotten then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """One delivery of a mail. `deliveries` counts those with its Message-ID that are kept, this one included."""
+    """A mail, and how often it was delivered: the same to the byte, to the same recipients, under one Message-ID."""
 
     id: int
     received_at: str
@@ -53,8 +56,8 @@ class Caught:
     message_id: str
     subject: str
     size: int
-    recipients: tuple[str, ...]
     deliveries: int
+    recipients: tuple[str, ...]
 
 
 class Store:
@@ -69,23 +72,43 @@ class Store:
         for pragma in ("auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.create_function("fold", 1, str.casefold, deterministic=True)
-        self._connection.executescript(_SCHEMA)
+        (layout,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if layout != _LAYOUT:
+            self._connection.executescript("DROP TABLE IF EXISTS recipients; DROP TABLE IF EXISTS mails;")
+        self._connection.executescript(f"{_SCHEMA} PRAGMA user_version = {_LAYOUT};")
 
     def add(self, source: bytes, sender: str, recipients: list[str], received_at: str) -> int:
-        """Keep a mail, push out the oldest where there are too many, and give its id."""
+        """Keep a mail, push out the oldest where there are too many, and give its id; a repetition is only counted."""
         head = summary(source)
         with self._changed, self._transaction():
-            mail_id = self._connection.execute(
-                "INSERT INTO mails (received_at, sender, message_id, subject, source, size) VALUES (?, ?, ?, ?, ?, ?)",
-                (received_at, sender, head.message_id, head.subject, source, len(source)),
-            ).lastrowid
-            assert mail_id is not None  # noqa: S101 - an INSERT into a table with row ids has one
-            self._connection.executemany(
-                "INSERT INTO recipients VALUES (?, ?, ?, ?)",
-                [(mail_id, i, address, fold(address)) for i, address in enumerate(recipients)],
-            )
-            self._prune()
+            mail_id = self._repeated(source, head.message_id, recipients)
+            if mail_id is None:
+                mail_id = self._insert(source, sender, recipients, received_at, head)
+                self._prune()
         self._tell()
+        return mail_id
+
+    def _repeated(self, source: bytes, message_id: str, recipients: list[str]) -> int | None:
+        if not message_id:
+            return None
+        same = "SELECT id FROM mails WHERE message_id = ? AND source = ?"
+        for (mail_id,) in self._connection.execute(same, (message_id, source)).fetchall():
+            if self._recipients(mail_id) == tuple(recipients):
+                self._connection.execute("UPDATE mails SET deliveries = deliveries + 1 WHERE id = ?", (mail_id,))
+                return int(mail_id)
+        return None
+
+    def _insert(self, source: bytes, sender: str, recipients: list[str], received_at: str, head: Summary) -> int:
+        mail_id = self._connection.execute(
+            "INSERT INTO mails (received_at, sender, message_id, subject, source, size, deliveries)"
+            " VALUES (?, ?, ?, ?, ?, ?, 1)",
+            (received_at, sender, head.message_id, head.subject, source, len(source)),
+        ).lastrowid
+        assert mail_id is not None  # noqa: S101 - an INSERT into a table with row ids has one
+        self._connection.executemany(
+            "INSERT INTO recipients VALUES (?, ?, ?, ?)",
+            [(mail_id, i, address, fold(address)) for i, address in enumerate(recipients)],
+        )
         return mail_id
 
     def list(self, *, to: str = "", search: str = "", limit: int = LONGEST_LIST) -> list[Caught]:
@@ -156,14 +179,12 @@ class Store:
             yield row
 
     def _caught(self, row: tuple[Any, ...]) -> Caught:
-        (deliveries,) = self._connection.execute(
-            "SELECT count(*) FROM mails WHERE message_id = ? AND message_id != ''", (row[3],)
-        ).fetchone()
-        addresses = self._connection.execute(
-            "SELECT address FROM recipients WHERE mail_id = ? ORDER BY position", (row[0],)
-        ).fetchall()
         fields = dict(zip(_COLUMNS.split(", "), row, strict=True))
-        return Caught(**fields, recipients=tuple(address for (address,) in addresses), deliveries=max(1, deliveries))
+        return Caught(**fields, recipients=self._recipients(row[0]))
+
+    def _recipients(self, mail_id: int) -> tuple[str, ...]:
+        query = "SELECT address FROM recipients WHERE mail_id = ? ORDER BY position"
+        return tuple(address for (address,) in self._connection.execute(query, (mail_id,)))
 
 
 class _Transaction:

@@ -6,7 +6,8 @@
     GET    /api/events                                 a server-sent event with each change
     DELETE /api/mails?to=ADDRESS                       forget all, or those to one address
 
-`deliveries` of a mail says how many kept deliveries had its Message-ID: more than 1 is a repeated delivery.
+`deliveries` of a mail says how often it came: the same to the byte under one Message-ID, as a mailbox that drops
+repetitions sees it.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ function row(mail) {
   if (mail.deliveries > 1) {
     $(".again", node).hidden = false;
     $(".again", node).textContent = `${mail.deliveries}×`;
-    $(".again", node).title = `${mail.deliveries} deliveries with the same Message-ID`;
+    $(".again", node).title = `delivered ${mail.deliveries} times under one Message-ID`;
   }
   return node;
 }
@@ -78,7 +78,7 @@ async function show() {
   $(".from", node).append(...person(field("from") || mail.from));
   $(".to", node).append(...person(field("to") || mail.to.join(", ")));
   $("time", node).textContent = new Date(mail.received_at).toLocaleString("en-GB", { dateStyle: "full", timeStyle: "medium" });
-  if (mail.deliveries > 1) $(".again", node).textContent = `${mail.deliveries} with this Message-ID`;
+  if (mail.deliveries > 1) $(".again", node).textContent = `${mail.deliveries}, the same to the byte under one Message-ID`;
   else { $(".again", node).hidden = true; $(".again-name", node).hidden = true; }
   mail.attachments.forEach((part, i) => {
     const item = document.createElement("li"), link = document.createElement("a");
