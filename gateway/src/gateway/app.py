@@ -14,6 +14,7 @@ from gateway.pages import add_pages
 from gateway.parts import Parts
 from gateway.probes import add_probes
 from gateway.routes import invitations, projects, webhooks
+from gateway.services import SERVICES
 
 _DESCRIPTION = """
 NeoForge's API. Every error is a problem (RFC 9457) with `trace_id` and `request_id`. Send an access token as
@@ -42,6 +43,9 @@ def build(parts: Parts) -> ASGIApp:
         *invitations.invitations,
         *webhooks.webhooks,
     ]
+    for service in SERVICES:
+        if service.stubs in parts.services:
+            api.router.routes += [route for routes in service.routes for route in routes]
     add_probes(api, parts.readiness)
     add_pages(api, settings.public_url)
 

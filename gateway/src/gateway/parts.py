@@ -1,8 +1,10 @@
 """What the gateway is made of, for the routes to reach."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from grpc.aio import Channel
 
 from gateway.health import Readiness
 from gateway.identity import Authenticator
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from neoforge.projects.v1.projects_pb2_grpc import ProjectsServiceAsyncStub
     from neoforge.projects.v1.webhooks_pb2_grpc import WebhooksServiceAsyncStub
 
+S = TypeVar("S")
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -25,6 +29,14 @@ class Parts:
     authenticator: Authenticator
     limiter: Limiter
     readiness: Readiness
+    services: Mapping[object, Any]
+    """The stubs of every service that is there, by their class (services.py)."""
+
     projects: "ProjectsServiceAsyncStub"
     webhooks: "WebhooksServiceAsyncStub"
     invitations: "InvitationsServiceAsyncStub"
+
+    def service(self, stubs: Callable[[Channel], S]) -> S:
+        """Give the stubs of a service that is there: its routes are called only then."""
+        found: S = self.services[stubs]
+        return found

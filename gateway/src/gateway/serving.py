@@ -18,6 +18,7 @@ from gateway.identity import Authenticator, KeySet
 from gateway.parts import Parts
 from gateway.protocol import GatewayProtocol
 from gateway.redisline import RedisLine
+from gateway.services import SERVICES
 from gateway.settings import GatewaySettings
 from neoforge.projects.v1.invitations_pb2_grpc import InvitationsServiceStub
 from neoforge.projects.v1.projects_pb2_grpc import ProjectsServiceStub
@@ -41,11 +42,20 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
         projects_channel = channel(settings.projects_target, settings.tls)
         stack.push_async_callback(projects_channel.close, None)
 
+        reached = {
+            service: channel(target, settings.tls)
+            for service in SERVICES
+            if (target := settings.target(service.name)) is not None
+        }
+        for to in reached.values():
+            stack.push_async_callback(to.close, None)
+
         keys = KeySet(settings.jwks_url, client)
         line = RedisLine(redis, ratelimit.SCRIPT, settings.redis_patience_s)
         readiness = health.Readiness(
             {
                 "projects": health.service("projects", projects_channel),
+                **{service.name: health.service(service.name, to) for service, to in reached.items()},
                 "redis": health.redis(redis),
                 "issuer": health.issuer(lambda: keys.known),
             }
@@ -56,6 +66,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
             authenticator=Authenticator(keys, settings.token_issuer, settings.token_audience),
             limiter=ratelimit.Limiter(line),
             readiness=readiness,
+            services={service.stubs: service.stubs(to) for service, to in reached.items()},
             projects=ProjectsServiceStub(projects_channel),
             webhooks=WebhooksServiceStub(projects_channel),
             invitations=InvitationsServiceStub(projects_channel),

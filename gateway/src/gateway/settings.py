@@ -87,6 +87,11 @@ class GatewaySettings(ProcessSettings):
         parse_tiers(value)
         return value
 
+    def target(self, service: str) -> str | None:
+        """Give where a service is, or None where the installation has none of that name."""
+        target: str | None = getattr(self, f"{service}_target")
+        return target
+
     @property
     def proxies(self) -> tuple[Network, ...]:
         """The trusted proxies' networks."""

@@ -1,0 +1,25 @@
+"""The services behind the gateway that an installation may do without: one line each.
+
+A service is there when NEOFORGE_<NAME>_TARGET says where; then the API has its routes, and readiness follows it too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from grpc.aio import Channel
+
+from gateway.operations import Operations
+
+
+@dataclass(frozen=True, eq=False)
+class Service:
+    """A service: its name, the class of its stubs, by which routes ask for them (`call.parts.service`), its routes."""
+
+    name: str
+    stubs: Callable[[Channel], Any]
+    routes: tuple[Operations, ...]
+
+
+SERVICES: Final[tuple[Service, ...]] = (
+)  # fmt: skip
