@@ -94,6 +94,20 @@ async def test_a_worker_takes_jobs_again_after_redis_was_restarted_twice_within_
     assert process.child.poll() is None
 
 
+async def test_a_worker_whose_threads_all_end_while_redis_is_away_takes_jobs_again(
+    house: House[Any], worker: Start, effects: Effects, redis: Redis
+) -> None:
+    process = await worker(NEOFORGE_WORKER_CONCURRENCY="1").ready()
+    await hold(house, "one", 1)
+    await effects.include("begun one")
+    redis.stop()
+    await effects.include("one")
+    redis.start()
+    await hold(house, "two", 0)
+    await effects.include("two")
+    assert process.child.poll() is None
+
+
 async def test_a_flushed_redis_loses_nothing(
     house: House[Any], worker: Start, effects: Effects, redis: Redis, database: Logins
 ) -> None:

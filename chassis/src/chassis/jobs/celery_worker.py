@@ -33,12 +33,19 @@ class ThreadPool(TaskPool):  # type: ignore[misc] # it has no annotations
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.freed = threading.Event()
+        self.running: set[concurrent.futures.Future[Any]] = set()
 
     def on_apply(self, target: Any, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Run `target`, Celery's tracer, which would look for the one app of its process."""
         result = super().on_apply(target, args, {**(kwargs or {}), "app": self.app}, **options)
-        result.f.add_done_callback(lambda _: self.freed.set())  # by then the message is acknowledged
+        self.running.add(result.f)
+        result.f.add_done_callback(self._done)
         return result
+
+    def _done(self, future: concurrent.futures.Future[Any]) -> None:
+        """Note that a thread is free; by then its message is acknowledged, if Redis could be told."""
+        self.running.discard(future)
+        self.freed.set()
 
 
 class QueueConsumer(Consumer):  # type: ignore[misc] # it has no annotations
@@ -64,7 +71,11 @@ class QueueConsumer(Consumer):  # type: ignore[misc] # it has no annotations
             if qos.prev != qos.value:
                 qos.update()
             self.pool.freed.clear()
-            if not tasks.channel.qos.can_consume():
+            free = tasks.channel.qos.can_consume_max_estimate()
+            if tasks.channel.qos.prefetch_count - free > len(self.pool.running):
+                # Celery would go on with a thread less for each of them, and without any take nothing more.
+                raise ConnectionError("Redis could not be told that messages are handled")
+            if not free:
                 self.pool.freed.wait(_WAIT_S)
                 continue
             try:
@@ -90,6 +101,8 @@ class QueueWorker:
             app.task(self._run, name=kind, shared=False)
         for chatty in ("celery.worker.strategy", "celery.app.trace"):
             logging.getLogger(chatty).setLevel(logging.WARNING)  # what a job did is logged by its consumer
+        # A lost acknowledgement would be a critical error with a traceback; to us it is a lost connection.
+        logging.getLogger("celery.worker.request").setLevel(logging.CRITICAL + 1)
         # Celery warns at each lost connection that a default of its will change.
         warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
         self._controller = app.WorkController(
