@@ -61,7 +61,8 @@ async def test_each_order_is_the_order_it_says_and_its_reverse(call: Client, mar
         assert await names(call, mara, order=up) == expected
         assert await names(call, mara, order=down) == expected[::-1]
     assert await names(call, mara) == list(NAMES)[::-1]
-    assert await fields(call, mara, "ListProjects", pb.ListProjectsRequest(order=99)) == ["order"]
+    unknown: Any = 99
+    assert await fields(call, mara, "ListProjects", pb.ListProjectsRequest(order=unknown)) == ["order"]
 
 
 async def test_filters_narrow_a_list_together_in_every_combination(call: Client, mara: Caller, tomas: Caller) -> None:
