@@ -1,5 +1,7 @@
 """Reading a request's body: bounded while it streams, of the right media type, and strictly JSON."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping
 from email.message import Message
 from typing import Any, Final
@@ -11,6 +13,9 @@ from gateway.problems import Problem
 
 JSON: Final = frozenset({"application/json"})
 MERGE_PATCH: Final = frozenset({"application/json", "application/merge-patch+json"})
+
+
+_LINGER_S: Final = 2.0
 
 
 class ClientGone(Exception):
@@ -37,7 +42,7 @@ async def read_parts(scope: Scope, receive: Receive, limit: int, most: int) -> A
     """Give the body as it comes, in parts of 1 to `most` bytes.
 
     Raises:
-        Problem: more than `limit` bytes (413); the rest is not read, and the connection ends with the answer.
+        Problem: more than `limit` bytes (413); the connection ends with the answer.
         ClientGone: the client went away.
     """
     left = limit - int(dict(scope["headers"]).get(b"content-length", b"0"))
@@ -56,9 +61,27 @@ async def read_parts(scope: Scope, receive: Receive, limit: int, most: int) -> A
         for start in range(0, len(part), most):
             yield part[start : start + most]
     if left < 0:
+        await _linger(scope, receive, limit if more or not read else 0)
         problem = _too_large(limit)
         problem.headers.append((b"connection", b"close"))
         raise problem
+
+
+async def _linger(scope: Scope, receive: Receive, most: int) -> None:
+    """Read what a client goes on sending, for two seconds and `most` bytes at most (RFC 9112, section 9.6).
+
+    Closed before, the connection would be reset, and the answer lost to a client that sends all before it reads. One
+    that asked first (Expect: 100-continue) sends nothing.
+    """
+    if b"expect" in dict(scope["headers"]):
+        return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_S):
+            while most > 0:
+                message = await receive()
+                most -= len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 async def _read(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:

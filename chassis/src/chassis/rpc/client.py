@@ -85,6 +85,7 @@ async def invoke(
 
 async def upload(
     rpc: Any,
+    header: Any,
     parts: AsyncIterator[Any],
     *,
     caller: Caller,
@@ -92,10 +93,9 @@ async def upload(
     timeout_s: float,
     idempotency: tuple[str, str] | None = None,
 ) -> Reply:
-    """Call an RPC that takes a stream, at the pace at which it takes it; arguments as `invoke`.
+    """Call an RPC that answers a header, takes a stream at its own pace, and answers that; arguments as `invoke`.
 
-    A service that refuses before it has everything ends the stream, and `parts` is read no further. When `parts` fails,
-    the call is cancelled.
+    When the header is refused, `parts` is not touched; when `parts` fails, the call is cancelled.
 
     Raises:
         RemoteError: what the service, or the way to it, said.
@@ -103,11 +103,12 @@ async def upload(
     async with _span(rpc, caller, request_id, idempotency) as metadata:
         sent = rpc(metadata=metadata, timeout=timeout_s, wait_for_ready=False)
         try:
-            with contextlib.suppress(asyncio.InvalidStateError):  # it has answered already
-                async for part in parts:
-                    await sent.write(part)
-                await sent.done_writing()
-            return Reply(await sent, await _trailers(sent))
+            await sent.write(header)
+            await sent.read()
+            async for part in parts:
+                await sent.write(part)
+            await sent.done_writing()
+            return Reply(await sent.read(), await _trailers(sent))
         finally:
             sent.cancel()
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%neoforge/support/v1/attachments.proto\x12\x13neoforge.support.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x01\n\nAttachment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nmessage_id\x18\x02 \x01(\t\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12\x0c\n\x04size\x18\x05 \x01(\x03\x12\x0e\n\x06sha256\x18\x06 \x01(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x96\x01\n\x17UploadAttachmentRequest\x12\x33\n\x06header\x18\x01 \x01(\x0b\x32!.neoforge.support.v1.UploadHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12-\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1e.neoforge.support.v1.UploadEndH\x00\x42\x06\n\x04part\"]\n\x0cUploadHeader\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x12\n\nmessage_id\x18\x02 \x01(\t\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\")\n\tUploadEnd\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x0e\n\x06sha256\x18\x02 \x01(\t\"O\n\x18UploadAttachmentResponse\x12\x33\n\nattachment\x18\x01 \x01(\x0b\x32\x1f.neoforge.support.v1.Attachment\"\\\n\x19\x44ownloadAttachmentRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x15\n\rattachment_id\x18\x02 \x01(\t\x12\x15\n\runless_sha256\x18\x03 \x01(\t\"l\n\x1a\x44ownloadAttachmentResponse\x12\x35\n\nattachment\x18\x01 \x01(\x0b\x32\x1f.neoforge.support.v1.AttachmentH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part2\xff\x01\n\x11\x41ttachmentService\x12q\n\x10UploadAttachment\x12,.neoforge.support.v1.UploadAttachmentRequest\x1a-.neoforge.support.v1.UploadAttachmentResponse(\x01\x12w\n\x12\x44ownloadAttachment\x12..neoforge.support.v1.DownloadAttachmentRequest\x1a/.neoforge.support.v1.DownloadAttachmentResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%neoforge/support/v1/attachments.proto\x12\x13neoforge.support.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x01\n\nAttachment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nmessage_id\x18\x02 \x01(\t\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12\x0c\n\x04size\x18\x05 \x01(\x03\x12\x0e\n\x06sha256\x18\x06 \x01(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x96\x01\n\x17UploadAttachmentRequest\x12\x33\n\x06header\x18\x01 \x01(\x0b\x32!.neoforge.support.v1.UploadHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12-\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1e.neoforge.support.v1.UploadEndH\x00\x42\x06\n\x04part\"]\n\x0cUploadHeader\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x12\n\nmessage_id\x18\x02 \x01(\t\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\")\n\tUploadEnd\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x0e\n\x06sha256\x18\x02 \x01(\t\"\r\n\x0bUploadReady\"\x8c\x01\n\x18UploadAttachmentResponse\x12\x31\n\x05ready\x18\x01 \x01(\x0b\x32 .neoforge.support.v1.UploadReadyH\x00\x12\x35\n\nattachment\x18\x02 \x01(\x0b\x32\x1f.neoforge.support.v1.AttachmentH\x00\x42\x06\n\x04part\"\\\n\x19\x44ownloadAttachmentRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x15\n\rattachment_id\x18\x02 \x01(\t\x12\x15\n\runless_sha256\x18\x03 \x01(\t\"l\n\x1a\x44ownloadAttachmentResponse\x12\x35\n\nattachment\x18\x01 \x01(\x0b\x32\x1f.neoforge.support.v1.AttachmentH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part2\x81\x02\n\x11\x41ttachmentService\x12s\n\x10UploadAttachment\x12,.neoforge.support.v1.UploadAttachmentRequest\x1a-.neoforge.support.v1.UploadAttachmentResponse(\x01\x30\x01\x12w\n\x12\x44ownloadAttachment\x12..neoforge.support.v1.DownloadAttachmentRequest\x1a/.neoforge.support.v1.DownloadAttachmentResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,12 +40,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADHEADER']._serialized_end=506
   _globals['_UPLOADEND']._serialized_start=508
   _globals['_UPLOADEND']._serialized_end=549
-  _globals['_UPLOADATTACHMENTRESPONSE']._serialized_start=551
-  _globals['_UPLOADATTACHMENTRESPONSE']._serialized_end=630
-  _globals['_DOWNLOADATTACHMENTREQUEST']._serialized_start=632
-  _globals['_DOWNLOADATTACHMENTREQUEST']._serialized_end=724
-  _globals['_DOWNLOADATTACHMENTRESPONSE']._serialized_start=726
-  _globals['_DOWNLOADATTACHMENTRESPONSE']._serialized_end=834
-  _globals['_ATTACHMENTSERVICE']._serialized_start=837
-  _globals['_ATTACHMENTSERVICE']._serialized_end=1092
+  _globals['_UPLOADREADY']._serialized_start=551
+  _globals['_UPLOADREADY']._serialized_end=564
+  _globals['_UPLOADATTACHMENTRESPONSE']._serialized_start=567
+  _globals['_UPLOADATTACHMENTRESPONSE']._serialized_end=707
+  _globals['_DOWNLOADATTACHMENTREQUEST']._serialized_start=709
+  _globals['_DOWNLOADATTACHMENTREQUEST']._serialized_end=801
+  _globals['_DOWNLOADATTACHMENTRESPONSE']._serialized_start=803
+  _globals['_DOWNLOADATTACHMENTRESPONSE']._serialized_end=911
+  _globals['_ATTACHMENTSERVICE']._serialized_start=914
+  _globals['_ATTACHMENTSERVICE']._serialized_end=1171
 # @@protoc_insertion_point(module_scope)

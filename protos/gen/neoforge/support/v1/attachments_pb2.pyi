@@ -162,26 +162,51 @@ class UploadEnd(_message.Message):
 Global___UploadEnd: _TypeAlias = UploadEnd  # noqa: Y015
 
 @_typing.final
-class UploadAttachmentResponse(_message.Message):
-    """The attachment as it was made."""
+class UploadReady(_message.Message):
+    """That the content may come: as in HTTP, a refusal that met content on its way could be lost."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadReady: _TypeAlias = UploadReady  # noqa: Y015
+
+@_typing.final
+class UploadAttachmentResponse(_message.Message):
+    """One answer to an upload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READY_FIELD_NUMBER: _builtins.int
     ATTACHMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
+    def ready(self) -> Global___UploadReady:
+        """The header is accepted."""
+
+    @_builtins.property
     def attachment(self) -> Global___Attachment:
-        """The attachment."""
+        """The attachment as it was made."""
 
     def __init__(
         self,
         *,
+        ready: Global___UploadReady | None = ...,
         attachment: Global___Attachment | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "part", b"part", "ready", b"ready"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "part", b"part", "ready", b"ready"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["ready", "attachment"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
 Global___UploadAttachmentResponse: _TypeAlias = UploadAttachmentResponse  # noqa: Y015
 

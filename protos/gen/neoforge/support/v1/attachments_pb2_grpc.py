@@ -36,7 +36,7 @@ class AttachmentServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.UploadAttachment = channel.stream_unary(
+        self.UploadAttachment = channel.stream_stream(
                 '/neoforge.support.v1.AttachmentService/UploadAttachment',
                 request_serializer=neoforge_dot_support_dot_v1_dot_attachments__pb2.UploadAttachmentRequest.SerializeToString,
                 response_deserializer=neoforge_dot_support_dot_v1_dot_attachments__pb2.UploadAttachmentResponse.FromString,
@@ -54,9 +54,9 @@ class AttachmentServiceServicer:
     """
 
     def UploadAttachment(self, request_iterator, context):
-        """Attaches a file to a message; for its author, while the ticket is not closed. First comes the header, then the
-        content in chunks, then the end, whose size and hash must be those of what came: otherwise, and when the stream breaks
-        off, nothing is kept. INVALID_ARGUMENT, reason INVALID_FIELDS; RESOURCE_EXHAUSTED, reason CONTENT_TOO_LARGE, as soon as
+        """Attaches a file to a message; for its author, while the ticket is not closed. First comes the header, which is answered
+        with `ready` when it is accepted, then the content in chunks, then the end, whose size and hash must be those of what
+        came: otherwise, and when the stream breaks off, nothing is kept. The last answer is the attachment. INVALID_ARGUMENT, reason INVALID_FIELDS; RESOURCE_EXHAUSTED, reason CONTENT_TOO_LARGE, as soon as
         more than 10 MiB were sent; ALREADY_EXISTS, reason LIMIT_REACHED, when the message has 20 files. A repetition with the
         same idempotency key has the same payload when header and content are the same.
         """
@@ -74,7 +74,7 @@ class AttachmentServiceServicer:
 
 def add_AttachmentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'UploadAttachment': grpc.stream_unary_rpc_method_handler(
+            'UploadAttachment': grpc.stream_stream_rpc_method_handler(
                     servicer.UploadAttachment,
                     request_deserializer=neoforge_dot_support_dot_v1_dot_attachments__pb2.UploadAttachmentRequest.FromString,
                     response_serializer=neoforge_dot_support_dot_v1_dot_attachments__pb2.UploadAttachmentResponse.SerializeToString,
@@ -108,7 +108,7 @@ class AttachmentService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.stream_unary(
+        return grpc.experimental.stream_stream(
             request_iterator,
             target,
             '/neoforge.support.v1.AttachmentService/UploadAttachment',

@@ -35,10 +35,10 @@ class AttachmentServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AttachmentServiceAsyncStub: ...
-    UploadAttachment: _grpc.StreamUnaryMultiCallable[_attachments_pb2.UploadAttachmentRequest, _attachments_pb2.UploadAttachmentResponse]
-    """Attaches a file to a message; for its author, while the ticket is not closed. First comes the header, then the
-    content in chunks, then the end, whose size and hash must be those of what came: otherwise, and when the stream breaks
-    off, nothing is kept. INVALID_ARGUMENT, reason INVALID_FIELDS; RESOURCE_EXHAUSTED, reason CONTENT_TOO_LARGE, as soon as
+    UploadAttachment: _grpc.StreamStreamMultiCallable[_attachments_pb2.UploadAttachmentRequest, _attachments_pb2.UploadAttachmentResponse]
+    """Attaches a file to a message; for its author, while the ticket is not closed. First comes the header, which is answered
+    with `ready` when it is accepted, then the content in chunks, then the end, whose size and hash must be those of what
+    came: otherwise, and when the stream breaks off, nothing is kept. The last answer is the attachment. INVALID_ARGUMENT, reason INVALID_FIELDS; RESOURCE_EXHAUSTED, reason CONTENT_TOO_LARGE, as soon as
     more than 10 MiB were sent; ALREADY_EXISTS, reason LIMIT_REACHED, when the message has 20 files. A repetition with the
     same idempotency key has the same payload when header and content are the same.
     """
@@ -52,10 +52,10 @@ class AttachmentServiceAsyncStub(AttachmentServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    UploadAttachment: _aio.StreamUnaryMultiCallable[_attachments_pb2.UploadAttachmentRequest, _attachments_pb2.UploadAttachmentResponse]  # type: ignore[assignment]
-    """Attaches a file to a message; for its author, while the ticket is not closed. First comes the header, then the
-    content in chunks, then the end, whose size and hash must be those of what came: otherwise, and when the stream breaks
-    off, nothing is kept. INVALID_ARGUMENT, reason INVALID_FIELDS; RESOURCE_EXHAUSTED, reason CONTENT_TOO_LARGE, as soon as
+    UploadAttachment: _aio.StreamStreamMultiCallable[_attachments_pb2.UploadAttachmentRequest, _attachments_pb2.UploadAttachmentResponse]  # type: ignore[assignment]
+    """Attaches a file to a message; for its author, while the ticket is not closed. First comes the header, which is answered
+    with `ready` when it is accepted, then the content in chunks, then the end, whose size and hash must be those of what
+    came: otherwise, and when the stream breaks off, nothing is kept. The last answer is the attachment. INVALID_ARGUMENT, reason INVALID_FIELDS; RESOURCE_EXHAUSTED, reason CONTENT_TOO_LARGE, as soon as
     more than 10 MiB were sent; ALREADY_EXISTS, reason LIMIT_REACHED, when the message has 20 files. A repetition with the
     same idempotency key has the same payload when header and content are the same.
     """
@@ -72,10 +72,10 @@ class AttachmentServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request_iterator: _MaybeAsyncIterator[_attachments_pb2.UploadAttachmentRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_attachments_pb2.UploadAttachmentResponse, _abc.Awaitable[_attachments_pb2.UploadAttachmentResponse]]:
-        """Attaches a file to a message; for its author, while the ticket is not closed. First comes the header, then the
-        content in chunks, then the end, whose size and hash must be those of what came: otherwise, and when the stream breaks
-        off, nothing is kept. INVALID_ARGUMENT, reason INVALID_FIELDS; RESOURCE_EXHAUSTED, reason CONTENT_TOO_LARGE, as soon as
+    ) -> _typing.Union[_abc.Iterator[_attachments_pb2.UploadAttachmentResponse], _abc.AsyncIterator[_attachments_pb2.UploadAttachmentResponse]]:
+        """Attaches a file to a message; for its author, while the ticket is not closed. First comes the header, which is answered
+        with `ready` when it is accepted, then the content in chunks, then the end, whose size and hash must be those of what
+        came: otherwise, and when the stream breaks off, nothing is kept. The last answer is the attachment. INVALID_ARGUMENT, reason INVALID_FIELDS; RESOURCE_EXHAUSTED, reason CONTENT_TOO_LARGE, as soon as
         more than 10 MiB were sent; ALREADY_EXISTS, reason LIMIT_REACHED, when the message has 20 files. A repetition with the
         same idempotency key has the same payload when header and content are the same.
         """

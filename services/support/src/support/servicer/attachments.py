@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,10 +59,11 @@ class AttachmentServicer(attachments_pb2_grpc.AttachmentServiceServicer):
     @allow(SIGNED_IN)
     async def UploadAttachment(
         self, request: AsyncIterator[pb.UploadAttachmentRequest], context: Any
-    ) -> pb.UploadAttachmentResponse:
+    ) -> AsyncIterator[pb.UploadAttachmentResponse]:
         wanted = _header(await anext(aiter(request), None))
         async with self._database.connection() as connection:
             await self._target(connection, wanted)
+        yield pb.UploadAttachmentResponse(ready=pb.UploadReady())
         async with self._incoming.receive() as file:
             await _receive(request, file)
             id_ = uuid7()
@@ -73,7 +75,7 @@ class AttachmentServicer(attachments_pb2_grpc.AttachmentServiceServicer):
                 raise
             if not kept:
                 await self._storage.remove(id_)
-            return reply
+        yield reply
 
     async def _store(self, id_: UUID, wanted: _Wanted, file: IncomingFile) -> tuple[pb.UploadAttachmentResponse, bool]:
         """Store the attachment, and say whether it is this upload's, not that of an earlier one with its key."""
@@ -136,8 +138,9 @@ class AttachmentServicer(attachments_pb2_grpc.AttachmentServiceServicer):
             raise AttachmentNotFound
         yield pb.DownloadAttachmentResponse(attachment=convert.attachment_proto(attachment))
         if request.unless_sha256 != attachment.sha256.hex():
-            async for chunk in self._storage.read(attachment.id):
-                yield pb.DownloadAttachmentResponse(chunk=chunk)
+            async with aclosing(self._storage.read(attachment.id)) as chunks:
+                async for chunk in chunks:
+                    yield pb.DownloadAttachmentResponse(chunk=chunk)
 
 
 def _header(first: pb.UploadAttachmentRequest | None) -> _Wanted:

@@ -4,7 +4,7 @@ A content is named by its attachment's id, never by anything that a person gave.
 the row that tells of it is committed; what a crash leaves behind without a row is removed by a periodic job.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +19,7 @@ class Storage(Protocol):
     async def keep(self, id_: UUID, file: Path) -> None:
         """Take over a complete file; it lasts once this returns. The file may be gone afterwards."""
 
-    def read(self, id_: UUID) -> AsyncIterator[bytes]:
+    def read(self, id_: UUID) -> AsyncGenerator[bytes, None]:
         """Give a content in chunks of at most 64 KiB.
 
         Raises:

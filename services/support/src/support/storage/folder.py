@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 from chassis.errors import Unavailable
@@ -29,17 +30,11 @@ class Folder:
         for folder in (place.parent, self._root):
             _sync(folder)
 
-    async def read(self, id_: UUID) -> AsyncIterator[bytes]:
+    async def read(self, id_: UUID) -> AsyncGenerator[bytes, None]:
         """Give a content in chunks."""
-        try:
-            file = await asyncio.to_thread(self._place(id_).open, "rb")
-        except FileNotFoundError as lost:
-            raise Unavailable("the content of this attachment is not in its storage") from lost
-        try:
+        with self._open(id_) as file:
             while chunk := await asyncio.to_thread(file.read, MAX_CHUNK_BYTES):
                 yield chunk
-        finally:
-            file.close()
 
     async def remove(self, id_: UUID) -> None:
         """Drop a content."""
@@ -50,6 +45,13 @@ class Folder:
         """Give the ids of old contents, a batch for each folder."""
         for shard in await asyncio.to_thread(lambda: sorted(self._root.glob("*/"))):
             yield await asyncio.to_thread(_old, shard, moment.timestamp())
+
+    def _open(self, id_: UUID) -> BinaryIO:
+        # Not in a thread: when the call is given up meanwhile, nobody would close what the thread opened.
+        try:
+            return self._place(id_).open("rb")
+        except FileNotFoundError as lost:
+            raise Unavailable("the content of this attachment is not in its storage") from lost
 
     def _place(self, id_: UUID) -> Path:
         return self._root / id_.hex[-2:] / id_.hex

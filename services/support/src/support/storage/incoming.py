@@ -62,7 +62,7 @@ class Incoming:
     @asynccontextmanager
     async def receive(self) -> AsyncIterator[IncomingFile]:
         """Lend a file for one content."""
-        file = await asyncio.to_thread(self._create)
+        file = self._create()  # not in a thread: when the call is given up meanwhile, nobody would close it
         try:
             yield file
         finally:

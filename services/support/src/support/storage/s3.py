@@ -1,6 +1,6 @@
 """Contents in a bucket of an S3-compatible store."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -43,7 +43,7 @@ class S3Bucket:
         except BaseError as failed:
             raise Unavailable("the storage of attachments does not answer") from failed
 
-    async def read(self, id_: UUID) -> AsyncIterator[bytes]:
+    async def read(self, id_: UUID) -> AsyncGenerator[bytes, None]:
         """Give a content in chunks."""
         try:
             found = await obstore.get_async(self._store, _name(id_))

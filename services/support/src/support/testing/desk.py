@@ -130,7 +130,8 @@ class Files:
                 yield part
 
         try:
-            reply = await stub.UploadAttachment(sent(), metadata=[*caller.to_metadata(), *keyed], timeout=20)
+            call = stub.UploadAttachment(sent(), metadata=[*caller.to_metadata(), *keyed], timeout=20)
+            _, reply = [reply async for reply in call]
         except grpc.aio.AioRpcError as failure:
             raise RemoteError.from_rpc(failure) from None
         kept: files_pb.Attachment = reply.attachment

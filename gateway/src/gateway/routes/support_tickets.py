@@ -1,7 +1,5 @@
-"""Support tickets, their threads, files and histories, and canned replies."""
+"""Support tickets, their threads and their histories."""
 
-import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -9,43 +7,27 @@ from fastapi import Body, Path, Query
 from google.protobuf.field_mask_pb2 import FieldMask
 from pydantic_core import to_json
 
-from gateway.body import MERGE_PATCH, read_parts
+from gateway.body import MERGE_PATCH
 from gateway.call import Call
-from gateway.declaration import NO_CONTENT, Declaration, Key, Kind, Tagged
-from gateway.idempotency import fingerprint
+from gateway.declaration import Declaration, Key, Kind, Tagged
 from gateway.moments import rfc3339
 from gateway.operations import Operations
 from gateway.paging import PageQuery, PaginatedResponse, page_json, page_links
-from gateway.parts import SupportStubs
-from gateway.representation import Answer, Download, tag_of
+from gateway.representation import Answer, tag_of
 from gateway.routes import support_models as models
-from neoforge.support.v1 import attachments_pb2 as files_pb
-from neoforge.support.v1 import canned_replies_pb2 as canned_pb
+from gateway.routes.support_attachments import attachment_json
+from gateway.routes.support_stubs import stubs
 from neoforge.support.v1 import tickets_pb2 as pb
 
 tickets: Final = Operations("tickets")
-attachments: Final = Operations("attachments")
-canned_replies: Final = Operations("canned replies")
 
 _PATH: Final = "/api/v1/support/tickets"
 _ITEM: Final = _PATH + "/{ticket_id:id}"
 _MESSAGES: Final = _ITEM + "/messages"
 _HISTORY: Final = _ITEM + "/history"
-_UPLOAD: Final = _MESSAGES + "/{message_id:id}/attachments"
-_FILE: Final = _ITEM + "/attachments/{attachment_id:id}"
-_CANNED: Final = "/api/v1/support/canned-replies"
-_CANNED_ITEM: Final = _CANNED + "/{canned_reply_id:id}"
 
-MAX_FILE_BYTES: Final = 10 * 1024 * 1024
-_PART_BYTES: Final = 64 * 1024
-
-_UUID: Final = {"format": "uuid"}
-TicketId = Annotated[str, Path(description="The ticket's id.", json_schema_extra=_UUID)]
-MessageId = Annotated[str, Path(description="The message's id.", json_schema_extra=_UUID)]
-AttachmentId = Annotated[str, Path(description="The attachment's id.", json_schema_extra=_UUID)]
-CannedReplyId = Annotated[str, Path(description="The canned reply's id.", json_schema_extra=_UUID)]
+TicketId = Annotated[str, Path(description="The ticket's id.", json_schema_extra={"format": "uuid"})]
 TicketPatch = Annotated[models.TicketChanges, Body(media_type="application/merge-patch+json")]
-CannedReplyPatch = Annotated[models.CannedReplyChanges, Body(media_type="application/merge-patch+json")]
 
 _STATUS: Final = {
     "open": pb.STATUS_OPEN,
@@ -77,7 +59,7 @@ _PRIORITY_NAMES: Final = {number: name for name, number in _PRIORITY.items()}
 async def get_ticket(call: Call, ticket_id: TicketId) -> Answer:
     """Read one ticket."""
     known = call.preconditions.known_version(gzip_accepted=call.gzip_accepted)
-    reply = await call.ask(_service(call).tickets.GetTicket, pb.GetTicketRequest(id=ticket_id, unless_version=known))
+    reply = await call.ask(stubs(call).tickets.GetTicket, pb.GetTicketRequest(id=ticket_id, unless_version=known))
     if reply.message.WhichOneof("result") == "unchanged_version":
         return Answer(tag=str(reply.message.unchanged_version), unchanged=True)
     ticket = reply.message.ticket
@@ -90,7 +72,7 @@ async def get_ticket(call: Call, ticket_id: TicketId) -> Answer:
 async def create_ticket(call: Call, body: models.NewTicket) -> Answer:
     """Open a ticket with its first message."""
     reply = await call.ask(
-        _service(call).tickets.CreateTicket,
+        stubs(call).tickets.CreateTicket,
         pb.CreateTicketRequest(
             subject=body.subject,
             body=body.body,
@@ -117,7 +99,7 @@ async def list_tickets(call: Call, query: Annotated[models.TicketQuery, Query()]
     me = str(call.caller.subject)
     assignee = me if query.assignee == "me" else query.assignee
     reply = await call.ask(
-        _service(call).tickets.ListTickets,
+        stubs(call).tickets.ListTickets,
         pb.ListTicketsRequest(
             status=_STATUS[query.status] if query.status else pb.STATUS_UNSPECIFIED,
             priority=_PRIORITY[query.priority] if query.priority else pb.PRIORITY_UNSPECIFIED,
@@ -152,7 +134,7 @@ async def list_tickets(call: Call, query: Annotated[models.TicketQuery, Query()]
 async def update_ticket(call: Call, ticket_id: TicketId, body: TicketPatch) -> Answer:
     """Change a ticket, as a JSON merge patch (RFC 7396)."""
     reply = await call.ask(
-        _service(call).tickets.UpdateTicket,
+        stubs(call).tickets.UpdateTicket,
         pb.UpdateTicketRequest(
             ticket=pb.Ticket(
                 id=ticket_id,
@@ -186,7 +168,7 @@ async def update_ticket(call: Call, ticket_id: TicketId, body: TicketPatch) -> A
 async def create_message(call: Call, ticket_id: TicketId, body: models.NewMessage) -> Answer:
     """Add a public reply, or an internal note, to a ticket."""
     reply = await call.ask(
-        _service(call).tickets.CreateMessage,
+        stubs(call).tickets.CreateMessage,
         pb.CreateMessageRequest(ticket_id=ticket_id, body=body.body, internal=body.internal),
     )
     return Answer(
@@ -204,7 +186,7 @@ async def create_message(call: Call, ticket_id: TicketId, body: models.NewMessag
 async def list_messages(call: Call, ticket_id: TicketId, query: Annotated[models.ThreadQuery, Query()]) -> Answer:
     """List a ticket's messages, a page at a time; internal notes for agents alone."""
     reply = await call.ask(
-        _service(call).tickets.ListMessages,
+        stubs(call).tickets.ListMessages,
         pb.ListMessagesRequest(
             ticket_id=ticket_id,
             newest_first=query.order == "-created_at",
@@ -225,7 +207,7 @@ async def list_messages(call: Call, ticket_id: TicketId, query: Annotated[models
 async def list_history(call: Call, ticket_id: TicketId, query: Annotated[PageQuery, Query()]) -> Answer:
     """List who changed what in a ticket, newest first; what concerns internal notes for agents alone."""
     reply = await call.ask(
-        _service(call).tickets.ListHistory,
+        stubs(call).tickets.ListHistory,
         pb.ListHistoryRequest(
             ticket_id=ticket_id, page_size=query.page_size, page=query.page or 0, cursor=query.cursor or ""
         ),
@@ -233,157 +215,6 @@ async def list_history(call: Call, ticket_id: TicketId, query: Annotated[PageQue
     page = reply.message.page
     body = to_json(page_json([_entry_json(entry) for entry in reply.message.entries], page))
     return Answer(body, tag=tag_of(body), links=page_links(f"{_PATH}/{ticket_id}/history", query, page))
-
-
-@attachments.serve(
-    _UPLOAD,
-    Declaration(
-        Kind.CREATE,
-        "POST",
-        models.Attachment,
-        success=HTTPStatus.CREATED,
-        key=Key.OPTIONAL,
-        takes_file=True,
-        conflicts=("TICKET_CLOSED", "LIMIT_REACHED"),
-    ),
-)
-async def upload_attachment(
-    call: Call, ticket_id: TicketId, message_id: MessageId, query: Annotated[models.UploadQuery, Query()]
-) -> Answer:
-    """Attach a file, the body as it is, to a message of one's own; up to 10 MiB."""
-    content_type = call.headers.get("content-type", "")
-    if call.keyed is not None:
-        # The service adds the content, of which only it has seen all when the key is looked up.
-        route = {"ticket_id": ticket_id, "message_id": message_id}
-        asked = [query.filename, content_type]
-        call.keyed = call.keyed[0], fingerprint("POST", _UPLOAD, route, asked)
-
-    async def parts() -> AsyncIterator[files_pb.UploadAttachmentRequest]:
-        size, content_hash = 0, hashlib.sha256()
-        header = files_pb.UploadHeader(
-            ticket_id=ticket_id, message_id=message_id, filename=query.filename, content_type=content_type
-        )
-        yield files_pb.UploadAttachmentRequest(header=header)
-        async for part in read_parts(call.scope, call.receive, MAX_FILE_BYTES, _PART_BYTES):
-            size += len(part)
-            content_hash.update(part)
-            yield files_pb.UploadAttachmentRequest(chunk=part)
-        end = files_pb.UploadEnd(size=size, sha256=content_hash.hexdigest())
-        yield files_pb.UploadAttachmentRequest(end=end)
-
-    reply = await call.give(_service(call).attachments.UploadAttachment, parts())
-    attachment = reply.message.attachment
-    return Answer(
-        to_json(_attachment_json(attachment)),
-        tag=attachment.sha256,
-        status=HTTPStatus.CREATED,
-        location=f"{_PATH}/{ticket_id}/attachments/{attachment.id}",
-        replayed=reply.replayed,
-    )
-
-
-@attachments.serve(_FILE, Declaration(Kind.READ, "GET", None, gives_file=True))
-async def download_attachment(call: Call, ticket_id: TicketId, attachment_id: AttachmentId) -> Answer:
-    """Read a file."""
-    known = call.preconditions.if_none_match
-    request = files_pb.DownloadAttachmentRequest(
-        ticket_id=ticket_id,
-        attachment_id=attachment_id,
-        unless_sha256=known.tags[0].opaque if known and len(known.tags) == 1 else "",
-    )
-    replies = call.take(_service(call).attachments.DownloadAttachment, request)
-    attachment = (await anext(replies)).attachment
-
-    async def parts() -> AsyncGenerator[bytes, None]:
-        try:
-            async for reply in replies:
-                yield reply.chunk
-        finally:
-            await replies.aclose()
-
-    download = Download(parts(), attachment.size, attachment.content_type, attachment.filename)
-    return Answer(tag=attachment.sha256, download=download)
-
-
-@canned_replies.serve(
-    _CANNED, Declaration(Kind.CREATE, "POST", models.CannedReply, success=HTTPStatus.CREATED, key=Key.REQUIRED)
-)
-async def create_canned_reply(call: Call, body: models.NewCannedReply) -> Answer:
-    """Create a canned reply; for agents, as all that follows."""
-    reply = await call.ask(
-        _service(call).canned_replies.CreateCannedReply,
-        canned_pb.CreateCannedReplyRequest(title=body.title, body=body.body),
-    )
-    canned = reply.message.canned_reply
-    return Answer(
-        to_json(_canned_json(canned)),
-        tag=str(canned.version),
-        status=HTTPStatus.CREATED,
-        location=f"{_CANNED}/{canned.id}",
-        replayed=reply.replayed,
-    )
-
-
-@canned_replies.serve(_CANNED, Declaration(Kind.READ, "GET", PaginatedResponse[models.CannedReply], has_cursor=True))
-async def list_canned_replies(call: Call, query: Annotated[PageQuery, Query()]) -> Answer:
-    """List the canned replies by title, a page at a time."""
-    reply = await call.ask(
-        _service(call).canned_replies.ListCannedReplies,
-        canned_pb.ListCannedRepliesRequest(page_size=query.page_size, page=query.page or 0, cursor=query.cursor or ""),
-    )
-    page = reply.message.page
-    body = to_json(page_json([_canned_json(canned) for canned in reply.message.canned_replies], page))
-    return Answer(body, tag=tag_of(body), links=page_links(_CANNED, query, page))
-
-
-@canned_replies.serve(_CANNED_ITEM, Declaration(Kind.READ, "GET", models.CannedReply))
-async def get_canned_reply(call: Call, canned_reply_id: CannedReplyId) -> Answer:
-    """Read one canned reply."""
-    known = call.preconditions.known_version(gzip_accepted=call.gzip_accepted)
-    reply = await call.ask(
-        _service(call).canned_replies.GetCannedReply,
-        canned_pb.GetCannedReplyRequest(id=canned_reply_id, unless_version=known),
-    )
-    if reply.message.WhichOneof("result") == "unchanged_version":
-        return Answer(tag=str(reply.message.unchanged_version), unchanged=True)
-    canned = reply.message.canned_reply
-    return Answer(to_json(_canned_json(canned)), tag=str(canned.version))
-
-
-@canned_replies.serve(
-    _CANNED_ITEM,
-    Declaration(Kind.CHANGE, "PATCH", models.CannedReply, key=Key.OPTIONAL, media_types=MERGE_PATCH),
-)
-async def update_canned_reply(call: Call, canned_reply_id: CannedReplyId, body: CannedReplyPatch) -> Answer:
-    """Change a canned reply, as a JSON merge patch (RFC 7396)."""
-    reply = await call.ask(
-        _service(call).canned_replies.UpdateCannedReply,
-        canned_pb.UpdateCannedReplyRequest(
-            canned_reply=canned_pb.CannedReply(id=canned_reply_id, title=body.title, body=body.body),
-            update_mask=FieldMask(paths=sorted(body.model_fields_set)),
-            expected_version=await _expected_canned_version(call, canned_reply_id),
-        ),
-    )
-    canned = reply.message.canned_reply
-    return Answer(to_json(_canned_json(canned)), tag=str(canned.version), replayed=reply.replayed)
-
-
-@canned_replies.serve(_CANNED_ITEM, Declaration(Kind.REMOVE, "DELETE", None, success=NO_CONTENT, key=Key.OPTIONAL))
-async def delete_canned_reply(call: Call, canned_reply_id: CannedReplyId) -> Answer:
-    """Delete a canned reply."""
-    reply = await call.ask(
-        _service(call).canned_replies.DeleteCannedReply,
-        canned_pb.DeleteCannedReplyRequest(
-            id=canned_reply_id, expected_version=await _expected_canned_version(call, canned_reply_id)
-        ),
-    )
-    return Answer(status=NO_CONTENT, replayed=reply.replayed)
-
-
-def _service(call: Call) -> SupportStubs:
-    support = call.parts.support
-    assert support is not None, "these routes are there only with the service"  # noqa: S101 - app.py sees to it
-    return support
 
 
 def _ticket_json(ticket: pb.Ticket) -> dict[str, Any]:
@@ -428,19 +259,7 @@ def _message_json(message: pb.Message) -> dict[str, Any]:
         "internal": message.internal,
         "body": message.body,
         "created_at": rfc3339(message.created_at),
-        "attachments": [_attachment_json(attachment) for attachment in message.attachments],
-    }
-
-
-def _attachment_json(attachment: files_pb.Attachment) -> dict[str, Any]:
-    return {
-        "id": attachment.id,
-        "message_id": attachment.message_id,
-        "filename": attachment.filename,
-        "content_type": attachment.content_type,
-        "size": attachment.size,
-        "sha256": attachment.sha256,
-        "created_at": rfc3339(attachment.created_at),
+        "attachments": [attachment_json(attachment) for attachment in message.attachments],
     }
 
 
@@ -455,34 +274,11 @@ def _entry_json(entry: pb.HistoryEntry) -> dict[str, Any]:
     }
 
 
-def _canned_json(canned: canned_pb.CannedReply) -> dict[str, Any]:
-    return {
-        "id": canned.id,
-        "title": canned.title,
-        "body": canned.body,
-        "author_id": canned.author_id,
-        "created_at": rfc3339(canned.created_at),
-        "updated_at": rfc3339(canned.updated_at),
-        "version": canned.version,
-    }
-
-
 async def _expected_version(call: Call, ticket_id: str) -> int:
     """Give the version that the request's preconditions ask for."""
 
     async def current() -> int:
-        found = await call.look(_service(call).tickets.GetTicket, pb.GetTicketRequest(id=ticket_id))
+        found = await call.look(stubs(call).tickets.GetTicket, pb.GetTicketRequest(id=ticket_id))
         return int(found.ticket.version)
-
-    return await call.preconditions.expected_version(current)
-
-
-async def _expected_canned_version(call: Call, canned_reply_id: str) -> int:
-    """Give the version that the request's preconditions ask for."""
-
-    async def current() -> int:
-        request = canned_pb.GetCannedReplyRequest(id=canned_reply_id)
-        found = await call.look(_service(call).canned_replies.GetCannedReply, request)
-        return int(found.canned_reply.version)
 
     return await call.preconditions.expected_version(current)
