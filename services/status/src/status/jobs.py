@@ -1,0 +1,111 @@
+"""What the status service does later: telling subscribers, probing, forgetting."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from chassis.database import Connection
+from chassis.jobs.declaration import Jobs
+from chassis.jobs.work import Work
+from chassis.mail.addresses import Address, Mailbox
+from chassis.webhooks.model import Event as WebhookEvent
+from chassis.webhooks.wiring import ServiceWebhooks
+from status.clock import utc_now
+from status.mails import MAILS
+from status.model.subscribers import CONFIRM_WITHIN
+from status.prober.verdicts import conclude, watched
+from status.records import COMPONENT_CHANGED, EVENT_TYPES, MAIL, MAINTENANCE_PLANNED, WEBHOOK, Records
+from status.settings import Settings
+from status.store import components, incidents, maintenances, subscribers
+from status.tables import webhook_tables
+
+WEBHOOKS: Final = ServiceWebhooks(webhook_tables, EVENT_TYPES)
+BATCH: Final = 200
+
+jobs = Jobs[Settings]()
+jobs.include(WEBHOOKS.jobs)
+jobs.include(MAILS.jobs)
+
+
+@jobs.job(MAIL, timeout_s=60)
+async def mail_subscribers(work: Work[Settings]) -> None:
+    """Leave a mail for each of the next confirmed subscribers, and the rest for a message that follows."""
+    outbox, payload = work.house.outbox, work.payload
+    async with work.finish() as tx:
+        batch = await subscribers.list_confirmed(tx, _id(payload.get("after")), BATCH)
+        for subscriber in batch:
+            await MAILS.put(
+                tx,
+                outbox,
+                to=Mailbox("", Address.parse(subscriber.email)),
+                template=payload["template"],
+                language=subscriber.language,
+                context={**payload["context"], "subscriber_id": str(subscriber.id)},
+            )
+        if len(batch) == BATCH:
+            await outbox.put(tx, MAIL, {**payload, "after": str(batch[-1].id)})
+
+
+@jobs.job(WEBHOOK, timeout_s=60)
+async def tell_webhooks(work: Work[Settings]) -> None:
+    """Announce an event to the webhooks of the next people who have any, and the rest by a message that follows."""
+    webhooks, payload = WEBHOOKS.of(work.house), work.payload
+    async with work.finish() as tx:
+        owners = await subscribers.list_webhook_owners(tx, _id(payload.get("after")), BATCH)
+        data = await _told(tx, payload) if owners else None
+        for owner in owners if data else ():
+            await webhooks.announce(tx, owner, WebhookEvent(payload["type"], work.created_at, data or {}))
+        if len(owners) == BATCH:
+            await work.house.outbox.put(tx, WEBHOOK, {**payload, "after": str(owners[-1])})
+
+
+async def _told(connection: Connection, payload: Any) -> dict[str, Any] | None:
+    """What an event says; nothing is said of what is gone."""
+    if payload["type"] == COMPONENT_CHANGED:
+        event = await components.get_event(connection, UUID(payload["event_id"]))
+        component = await components.get(connection, event.component_id) if event else None
+        return {"component": vars(component), "event": vars(event)} if component else None
+    if payload["type"] == MAINTENANCE_PLANNED:
+        window = await maintenances.get(connection, UUID(payload["maintenance_id"]))
+        return {"maintenance": vars(window)} if window else None
+    incident = await incidents.get(connection, UUID(payload["incident_id"]))
+    if incident is None:
+        return None
+    told = next((vars(update) for update in incident.updates if str(update.id) == payload["update_id"]), None)
+    return {"incident": {k: v for k, v in vars(incident).items() if k != "updates"}, "update": told}
+
+
+@jobs.periodic("subscriber.forget", every=timedelta(hours=1))
+async def forget_unconfirmed(work: Work[Settings], now: Callable[[], datetime] = utc_now) -> None:
+    """Remove the addresses that never confirmed."""
+    forgotten = True
+    while forgotten:
+        async with work.house.database.connection() as connection:
+            forgotten = bool(await subscribers.forget(connection, now() - CONFIRM_WITHIN))
+
+
+@jobs.periodic(
+    "status.probe", every=lambda settings: timedelta(seconds=settings.probe_interval_seconds), timeout_s=120, slow=True
+)
+async def probe(work: Work[Settings], now: Callable[[], datetime] = utc_now) -> None:
+    """Look at every target, then write down what follows, once however often this run is tried."""
+    # Imported here, since a server should not carry the HTTP client's memory.
+    from status.prober.looking import Prober  # noqa: PLC0415
+
+    settings, due_at = work.house.settings, datetime.fromisoformat(work.payload["due_at"])
+    prober = Prober(settings.probe_timeout_seconds, settings.tls)
+    problems = await asyncio.gather(*(prober.look(target) for target in settings.probes))
+    async with work.finish() as tx:
+        records, found = Records(work.house.outbox), []
+        for target, problem in zip(settings.probes, problems, strict=True):
+            component = await watched(tx, records, target.slug, now())
+            if component is not None:
+                found.append((component.id, problem))
+        for component_id, problem in sorted(found):  # the order in which everyone locks components
+            await conclude(tx, records, component_id, problem, settings.patience, due_at=due_at, now=now())
+
+
+def _id(text: str | None) -> UUID | None:
+    return UUID(text) if text else None

@@ -1,0 +1,74 @@
+"""neoforge.status.v1.PageService."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from chassis.access import ANYONE, allow
+from chassis.convert import timestamp, to_enum
+from chassis.database import Database
+from chassis.errors import InvalidFields, Violation
+from neoforge.status.v1 import page_pb2 as pb
+from neoforge.status.v1 import page_pb2_grpc
+from status import convert
+from status.errors import ComponentNotFound
+from status.model.overall import overall, state
+from status.model.uptime import MAX_DAYS, bars, first_moment
+from status.store import components, incidents, maintenances
+
+
+class PageServicer(page_pb2_grpc.PageServiceServicer):
+    """Answers the calls of PageService from PostgreSQL; `now` tells the time."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    @allow(ANYONE)
+    async def GetPage(self, request: pb.GetPageRequest, context: Any) -> pb.GetPageResponse:
+        now = self._now()
+        async with self._database.connection() as connection:
+            groups = await components.list_groups(connection)
+            found = await components.all_with_last(connection)
+            opened = await incidents.list_open(connection)
+            windows = await maintenances.list_ahead(connection, now)
+        states = [state(component, last, windows, now) for component, last in found]
+        indicator = overall([one.status for one in states], opened, windows, now)
+        changed = [
+            *(group.updated_at for group in groups),
+            *(moment for one in states for moment in (one.component.updated_at, one.since)),
+            *(incident.updated_at for incident in opened),
+            *(window.updated_at for window in windows),
+        ]
+        return pb.GetPageResponse(
+            indicator=to_enum(pb.Indicator, indicator),
+            description=indicator.description,
+            groups=map(convert.group_proto, groups),
+            components=map(convert.state_proto, states),
+            incidents=map(convert.incident_proto, opened),
+            maintenances=[convert.window_proto(window, now) for window in windows],
+            updated_at=timestamp(max(changed)) if changed else None,
+        )
+
+    @allow(ANYONE)
+    async def GetUptime(self, request: pb.GetUptimeRequest, context: Any) -> pb.GetUptimeResponse:
+        id_, days, now = (
+            convert.optional_uuid(request.component_id, "component_id"),
+            request.days or MAX_DAYS,
+            self._now(),
+        )
+        if not 1 <= days <= MAX_DAYS:
+            raise InvalidFields.of([Violation("days", f"must be from 1 to {MAX_DAYS}")])
+        since = first_moment(now, days)
+        async with self._database.connection() as connection:
+            one = await components.get(connection, id_) if id_ else None
+            if id_ and one is None:
+                raise ComponentNotFound
+            shown = [one] if one else [component for component, _ in await components.all_with_last(connection)]
+            events = await components.events_since(connection, since, id_)
+            windows = await maintenances.list_since(connection, since, now)
+        uptimes = []
+        for component in shown:
+            covering = [window for window in windows if component.id in window.component_ids]
+            uptimes.append(convert.uptime_proto(component.id, bars(events.get(component.id, []), covering, now, days)))
+        return pb.GetUptimeResponse(components=uptimes)
