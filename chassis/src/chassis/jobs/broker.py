@@ -18,13 +18,9 @@ from redis.exceptions import RedisError
 
 from chassis.jobs import metrics
 from chassis.jobs.declaration import Job
+from chassis.jobs.queues import QUEUES, UNACKED
 from chassis.jobs.store import Handed
 from chassis.telemetry import propagator, tracer
-
-QUEUES: Final = "neoforge:queues"
-"""A sorted set of the names of all queues, scored by when each was last seen (Unix seconds)."""
-UNACKED: Final = ".unacked"
-"""Behind a queue's name: the hash of the messages that are with a worker."""
 
 _SINCE: Final = f"{UNACKED}.index"
 
