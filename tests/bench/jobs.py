@@ -46,6 +46,9 @@ async def run(count: int, settings: Any, redis: Redis, folder: Path) -> None:
         print(
             f"at rest: {memory_mb(worker.child.pid, 'Rss'):.0f} MB RSS, {memory_mb(worker.child.pid, 'Pss'):.0f} MB PSS"
         )
+        idle = processor_ms(worker.child.pid)
+        await asyncio.sleep(10)
+        print(f"at rest: {(processor_ms(worker.child.pid) - idle) / 10:.1f} ms of CPU a second")
         started = time.perf_counter()
         for first in range(0, count, 100):
             async with database.transaction() as tx:
