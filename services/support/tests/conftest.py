@@ -35,7 +35,11 @@ def service(the_clock: Clock) -> Service[Settings]:
 
 @pytest.fixture
 def own_settings(tmp_path: Path, clock: Clock) -> Mapping[str, Any]:
-    return {"attachments_folder": tmp_path / "attachments"}
+    return {
+        "attachments_folder": tmp_path / "attachments",
+        "smtp_url": "smtp://127.0.0.1",
+        "mail_from": "NeoForge <no-reply@example.test>",
+    }
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
-from chassis.jobs.declaration import Jobs
+from chassis.jobs.declaration import Jobs, Permanent
 from chassis.jobs.work import Work
 from support.clock import utc_now
+from support.mails import MAILS, OPENED, REPLIED, SOLVED, tell_contact
 from support.model.message import MAX_ATTACHMENT_BYTES
+from support.model.ticket import Status, Ticket
 from support.records import Records
 from support.settings import Settings
 from support.storage import storage_of
@@ -15,6 +18,43 @@ from support.storage.incoming import Incoming
 from support.store import threads, tickets
 
 jobs = Jobs[Settings]()
+jobs.include(MAILS.jobs)
+
+
+@jobs.job("ticket.created")
+async def tell_of_opening(work: Work[Settings]) -> None:
+    """Tell the contact of a ticket that it was opened."""
+    ticket = await _ticket(work)
+    await tell_contact(work, ticket, OPENED, UUID(work.payload["message_id"]))
+
+
+@jobs.job("ticket.replied")
+async def tell_of_reply(work: Work[Settings]) -> None:
+    """Tell the contact of a ticket of an agent's reply; they know their own."""
+    ticket = await _ticket(work)
+    if UUID(work.payload["actor_id"]) != ticket.requester_id:
+        await tell_contact(work, ticket, REPLIED, UUID(work.payload["message_id"]))
+
+
+@jobs.job("ticket.updated")
+async def tell_of_solution(work: Work[Settings]) -> None:
+    """Tell the contact of a ticket that someone else takes it to be solved."""
+    ticket, payload = await _ticket(work), work.payload
+    solved = "status" in payload["fields"] and payload["status"] == Status.SOLVED
+    if solved and UUID(payload["actor_id"]) != ticket.requester_id:
+        async with work.house.database.connection() as connection:
+            first = await threads.first_message(connection, ticket.id)
+        await tell_contact(work, ticket, SOLVED, first)
+
+
+async def _ticket(work: Work[Settings]) -> Ticket:
+    id_ = UUID(work.payload["ticket_id"])
+    async with work.house.database.connection() as connection:
+        ticket = await tickets.get(connection, id_)
+    if ticket is None:
+        raise Permanent(f"there is no ticket {id_}")
+    return ticket
+
 
 BATCH: Final = 100
 ORPHAN_AGE: Final = timedelta(days=1)

@@ -71,7 +71,6 @@ class Records:
         if missed:
             at = max(before.updated_at, before.targets.breach_at or before.updated_at)
             await self._note(tx, after, Event.BREACHED, None, at, missed)
-            await self._announce(tx, "ticket.breached", after, {"targets": [change.field for change in missed]})
 
     async def _note(
         self,

@@ -8,7 +8,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
-from chassis.settings import Environment, ServiceSettings, split
+from chassis.mail.settings import MailSettings
+from chassis.settings import Environment, split
 from support.model.targets import Priority, Promise
 
 
@@ -41,8 +42,8 @@ Times = Annotated[Mapping[Priority, timedelta], NoDecode, BeforeValidator(_times
 """Minutes by priority, written `urgent=60,high=240,normal=480,low=1440`."""
 
 
-class Settings(ServiceSettings):
-    """What the support service is told beyond what every service is."""
+class Settings(MailSettings):
+    """What the support service is told: what every service is, how mail is sent, and of targets and attachments."""
 
     first_response_minutes: Times = Field(default_factory=lambda: _hours(urgent=1, high=4, normal=8, low=24))
     resolution_minutes: Times = Field(default_factory=lambda: _hours(urgent=8, high=24, normal=72, low=168))

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 
 from chassis import idempotency, search
 from chassis.jobs import tables
+from chassis.mail import tables as mail
 
 metadata = sa.MetaData(schema="support")
 
@@ -160,3 +161,4 @@ canned_replies = sa.Table(
 
 idempotency_keys = idempotency.table(metadata)
 job_tables = tables.job_tables(metadata)
+mail_tables = mail.mail_tables(metadata)

@@ -69,8 +69,13 @@ async def insert_message(tx: Connection, message: Message, *, title: str = "") -
 
 async def retitle(tx: Connection, ticket_id: UUID, title: str) -> None:
     """Let a ticket be found by another subject."""
-    first = await tx.one(_FIRST_MESSAGE, ticket_id=ticket_id)
-    await tx.execute(_RETITLE, id=first.id, title=title)
+    await tx.execute(_RETITLE, id=await first_message(tx, ticket_id), title=title)
+
+
+async def first_message(connection: Connection, ticket_id: UUID) -> UUID:
+    """Give the id of the message that a ticket was opened with."""
+    first: UUID = (await connection.one(_FIRST_MESSAGE, ticket_id=ticket_id)).id
+    return first
 
 
 async def get_message(connection: Connection, ticket_id: UUID, id: UUID) -> Message | None:  # noqa: A002
