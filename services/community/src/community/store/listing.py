@@ -36,6 +36,7 @@ _WALK_MS: Final = 150
 """How long a search for a common word may walk a list before its matches are gathered instead."""
 
 # Literals, not parameters: the indexes are partial, and a prepared plan must see that they apply.
+_NO_TAG: Final[sa.ColumnElement[str]] = sa.literal_column("''")
 _LISTED: Final = sa.not_(entries.c.hidden)
 _text: Final = sa.bindparam("text", type_=sa.Text)
 _BOUND: Final = statement(
@@ -49,14 +50,17 @@ class _Shape:
     """What a list's statements depend on, values left open."""
 
     order: Order
+    tag: bool
     category: bool
     author: bool
     hidden_too: bool
     answered: bool | None
 
 
-def _conditions(shape: _Shape) -> list[sa.ColumnElement[bool]]:
-    conditions = [entries.c.tag == sa.bindparam("tag", type_=sa.Text)]
+def _conditions(shape: _Shape, *, by_post: bool = False) -> list[sa.ColumnElement[bool]]:
+    """Give the conditions of a list; `by_post` keeps them away from the indexes that lists walk."""
+    tag = entries.c.tag.concat(_NO_TAG) if by_post else entries.c.tag
+    conditions = [tag == (sa.bindparam("tag", type_=sa.Text) if shape.tag else _NO_TAG)]
     if shape.category:
         conditions.append(entries.c.category == sa.bindparam("category", type_=sa.Text))
     if shape.author:
@@ -68,7 +72,7 @@ def _conditions(shape: _Shape) -> list[sa.ColumnElement[bool]]:
     return conditions
 
 
-def _branch(shape: _Shape, *more: sa.ColumnElement[bool]) -> sa.Select[Any]:
+def _branch(shape: _Shape, *more: sa.ColumnElement[bool], by_post: bool = False) -> sa.Select[Any]:
     since = sa.bindparam("since", type_=sa.DateTime(timezone=True))
     still = sa.or_(
         sa.bindparam("fresh", type_=sa.Boolean),
@@ -76,7 +80,7 @@ def _branch(shape: _Shape, *more: sa.ColumnElement[bool]) -> sa.Select[Any]:
         entries.c.fell_at < since,
     )
     keys = (entries.c[name] for name in shape.order.columns[:-1])
-    return sa.select(*keys, since.label("since")).where(*_conditions(shape), still, *more)
+    return sa.select(*keys, since.label("since")).where(*_conditions(shape, by_post=by_post), still, *more)
 
 
 @lru_cache(maxsize=64)
@@ -88,7 +92,8 @@ def _plain(shape: _Shape) -> Listing:
 def _gathering(shape: _Shape) -> Listing:
     """Finds all matches by the search index, then orders them: for rare words."""
     found = sa.func.array(_matching.scalar_subquery())
-    return Listing([_branch(shape, entries.c.post_id == sa.any_(found))], shape.order, "entries")
+    branch = _branch(shape, entries.c.post_id == sa.any_(found), by_post=True)
+    return Listing([branch], shape.order, "entries")
 
 
 @lru_cache(maxsize=64)
@@ -103,15 +108,13 @@ def _walking(shape: _Shape) -> Listing:
 @lru_cache(maxsize=64)
 def _counting(shape: _Shape) -> Any:
     candidates = _matching.limit(COUNT_CAP + 1).cte("candidates").prefix_with("MATERIALIZED")
+    conditions = _conditions(shape, by_post=True)
+    # A value for each, looked up by its key: as a join the planner would match all of the list.
+    listed: sa.Select[Any] = sa.select(sa.literal_column("1")).where(entries.c.post_id == candidates.c.id, *conditions)
     return statement(
         sa.select(
-            sa.select(sa.func.count()).select_from(candidates).scalar_subquery().label("matching"),
-            sa.select(sa.func.count())
-            .select_from(entries.join(candidates, candidates.c.id == entries.c.post_id))
-            .where(*_conditions(shape))
-            .scalar_subquery()
-            .label("listed"),
-        ),
+            sa.func.count().label("matching"), sa.func.count(listed.scalar_subquery()).label("listed")
+        ).select_from(candidates),
         "COUNT entries",
     )
 
@@ -128,6 +131,7 @@ async def page(
     """Give one page of the ids of the posts that the filter lets through."""
     shape = _Shape(
         order=order,
+        tag=bool(wanted.tag),
         category=bool(wanted.category),
         author=wanted.author_id is not None,
         hidden_too=wanted.author_id is not None and viewer.may_change(wanted.author_id),
@@ -135,10 +139,11 @@ async def page(
     )
     position = request.position
     parameters: dict[str, Any] = {
-        "tag": wanted.tag,
         "since": position.key[-1] if position else datetime.now(UTC) - _MARGIN,
         "fresh": position is None or position.backward,
     }
+    if wanted.tag:
+        parameters["tag"] = wanted.tag
     if wanted.category:
         parameters["category"] = wanted.category
     if wanted.author_id:
@@ -184,26 +189,27 @@ def _without_walk(parameters: dict[str, Any]) -> dict[str, Any]:
 async def newest(connection: Connection, category: str) -> list[Post]:
     """Give the newest FEED_SIZE published posts in full, of a category or of all."""
     given = {"category": category} if category else {}
-    rows = await connection.all(_newest(in_category=bool(category)), tag="", **given)
+    rows = await connection.all(_newest(in_category=bool(category)), **given)
     return [post_of(row) for row in rows]
 
 
 @lru_cache(maxsize=2)
 def _newest(*, in_category: bool) -> Any:
-    shape = _Shape(NEW, category=in_category, author=False, hidden_too=False, answered=None)
+    shape = _Shape(NEW, tag=False, category=in_category, author=False, hidden_too=False, answered=None)
     key = (entries.c.by_new, entries.c.post_id)
     head: sa.ColumnElement[int] = sa.literal_column(str(PINNED))
 
     def walk(part: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        chosen = sa.select(entries.c.created_at, *key).where(*_conditions(shape), part)
+        chosen = sa.select(*key).where(*_conditions(shape), part)
         return chosen.order_by(*(column.desc() for column in key)).limit(FEED_SIZE).subquery().select()
 
     # The newest, pinned or not, out of an index in which the pinned ones stand at the head.
     found = sa.union_all(walk(entries.c.by_new >= head), walk(entries.c.by_new < head)).subquery("newest")
+    ids = sa.func.array(sa.select(found.c.post_id).scalar_subquery())
     return statement(
         sa.select(*POST_COLUMNS)
-        .join(found, found.c.post_id == posts.c.id)
-        .order_by(found.c.created_at.desc(), found.c.post_id.desc())
+        .where(posts.c.id == sa.any_(ids))
+        .order_by(posts.c.created_at.desc(), posts.c.id.desc())
         .limit(FEED_SIZE),
         "SELECT posts",
     )
