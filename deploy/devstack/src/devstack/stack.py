@@ -166,6 +166,7 @@ class Stack:
             "NEOFORGE_SMTP_CA": str(self.folders.certificates / "ca.crt"),
             "NEOFORGE_MAIL_FROM": "NeoForge <no-reply@neoforge.test>",
             "NEOFORGE_INVITATION_URL": f"{self.url}/api/v1/invitations/{{token}}",
+            "NEOFORGE_ATTACHMENTS_FOLDER": str(self.folders.data / "attachments"),
             **service.environment,
             **{f"NEOFORGE_{name.upper().replace('-', '_')}": self.folders.secret(name) for name in service.secrets},
         }
