@@ -80,8 +80,12 @@ def describe(declaration: Declaration, path: str) -> dict[str, Any]:
         "status_code": int(declaration.success),
         "response_model": None,
         "responses": _responses(declaration, path),
-        "openapi_extra": {"parameters": _parameters(declaration), "security": [{"bearer": []}]},
+        "openapi_extra": {"parameters": _parameters(declaration), "security": _security(declaration)},
     }
+
+
+def _security(declaration: Declaration) -> list[dict[str, list[str]]]:
+    return [{}, {"bearer": []}] if declaration.public else [{"bearer": []}]
 
 
 def _parameters(declaration: Declaration) -> list[dict[str, Any]]:
@@ -121,6 +125,9 @@ def _responses(declaration: Declaration, path: str) -> dict[int | str, dict[str,
         success["model"] = declaration.answers  # type: ignore[assignment] # FastAPI's responses hold values of any type
         if declaration.kind is Kind.READ or declaration.tagged is Tagged.VERSION:
             success["headers"]["ETag"] = _ETAG  # type: ignore[index] # as above
+    elif declaration.kind is Kind.READ:
+        success["content"] = {declaration.media_type: {"schema": {"type": "string"}}}
+        success["headers"] |= {"ETag": _ETAG}  # type: ignore[operator] # as above
     responses: dict[int | str, dict[str, Any]] = {int(declaration.success): success}
     if declaration.key is not Key.NONE:
         success["headers"] |= replayed  # type: ignore[operator] # as above

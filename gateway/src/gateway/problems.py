@@ -90,6 +90,24 @@ TYPES: Final[dict[str, Type]] = {
         HTTPStatus.CONFLICT,
         "You have the role that the invitation gives, or more. The link stays good for whom it is meant.",
     ),
+    "CATEGORY_IN_USE": Type(
+        "category-in-use",
+        "Posts stand in the category",
+        HTTPStatus.CONFLICT,
+        "Move its posts to another category first.",
+    ),
+    "ALREADY_REPORTED": Type(
+        "already-reported",
+        "You have reported this before",
+        HTTPStatus.CONFLICT,
+        "The moderators know. There is nothing to be done.",
+    ),
+    "POST_LOCKED": Type(
+        "post-locked",
+        "The post takes no more replies",
+        HTTPStatus.FORBIDDEN,
+        "A moderator has locked it. Keep what you wrote; a new post can refer to this one.",
+    ),
     "LIMIT_REACHED": Type(
         "limit-reached",
         "A limit of the product is reached",

@@ -10,6 +10,10 @@ from typing import Any, Final
 from grpc.aio import Channel
 
 from gateway.operations import Operations
+from gateway.routes.community_moderation import categories, moderation
+from gateway.routes.community_posts import posts
+from gateway.routes.community_replies import replies
+from gateway.routes.community_stubs import CommunityStubs
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,4 +26,5 @@ class Service:
 
 
 SERVICES: Final[tuple[Service, ...]] = (
+    Service("community", CommunityStubs, (posts, replies, categories, moderation)),
 )  # fmt: skip
