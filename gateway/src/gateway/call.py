@@ -1,14 +1,14 @@
 """One request on its way through the gateway."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import Request
 from starlette.types import Receive, Scope
 
 from chassis import logs
 from chassis.identity import NOBODY, Caller
-from chassis.rpc.client import Reply, invoke
+from chassis.rpc.client import Reply, download, invoke, upload
 from gateway import metrics
 from gateway.addresses import bucket
 from gateway.conditional import NONE, Preconditions
@@ -17,8 +17,13 @@ from gateway.problems import Problem
 from gateway.representation import Headers
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
     from gateway.parts import Parts
     from gateway.ratelimit import Decision
+
+_STREAM_S: Final = 600.0
+"""How long a file may take: 10 MiB at 17 KiB a second."""
 
 
 class Call(Request):
@@ -33,7 +38,6 @@ class Call(Request):
         self.keyed: tuple[str, str] | None = None
         """Idempotency key and fingerprint of this request."""
         self._kind = declaration.kind
-        self._public = declaration.public
         self._deadline = time.monotonic() + self.parts.settings.call_timeout_s
         self._decision: Decision | None = None
         self._bucket = ""
@@ -45,21 +49,12 @@ class Call(Request):
             Problem: UNAUTHENTICATED or QUOTA_EXCEEDED.
         """
         parts, address = self.parts, self.scope["neoforge.address"]
-        if self._public and not any(name == b"authorization" for name, _ in self.scope["headers"]):
-            self.caller = Caller(address=address)
-            await self._take("anonymous", bucket(address))
-            return
         try:
             self.caller = await parts.authenticator.caller(self.scope["headers"], address)
         except Problem:
             await self._take("anonymous", bucket(address))
             raise
         await self._take(self._kind.tier, str(self.caller.subject))
-
-    @property
-    def shared_s(self) -> int:
-        """How many seconds everyone may keep the answer; 0 for one that is the caller's own."""
-        return self.parts.settings.public_max_age if self._public and not self.caller.signed_in else 0
 
     async def ask(self, rpc: Any, message: Any) -> Reply:
         """Call a service for what this request is about; a read or a keyed write once more if the service was away.
@@ -92,6 +87,30 @@ class Call(Request):
             repeatable=True,
         )
         return reply.message
+
+    async def give(self, rpc: Any, header: Any, parts: "AsyncIterator[Any]") -> Reply:
+        """Send a stream to a service that accepts its header, at the pace at which it takes it.
+
+        Raises:
+            RemoteError: what the service, or the way to it, said.
+        """
+        return await upload(
+            rpc,
+            header,
+            parts,
+            caller=self.caller,
+            request_id=logs.request_id.get(),
+            timeout_s=_STREAM_S,
+            idempotency=self.keyed,
+        )
+
+    def take(self, rpc: Any, message: Any) -> "AsyncGenerator[Any, None]":
+        """Take a stream from a service.
+
+        Raises:
+            RemoteError: what the service, or the way to it, said; perhaps in the middle.
+        """
+        return download(rpc, message, caller=self.caller, request_id=logs.request_id.get(), timeout_s=_STREAM_S)
 
     def cost_nothing(self) -> None:
         """Give the request back to the caller's quota: it was answered with what they have already."""

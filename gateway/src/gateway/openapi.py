@@ -66,6 +66,7 @@ _QUOTA: Final = {
     "X-RateLimit-Remaining": _header("What is left.", {"type": "integer"}),
     "X-RateLimit-Reset": _header("When more is left, in seconds since the epoch.", {"type": "integer"}),
 }
+_FILE: Final = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _RETRY: Final = {"Retry-After": _header("Seconds to wait.", {"type": "integer", "minimum": 1})}
 _EXTRA_HEADERS: Final = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": _header("The challenge (RFC 6750).")},
@@ -76,16 +77,15 @@ _EXTRA_HEADERS: Final = {
 
 def describe(declaration: Declaration, path: str) -> dict[str, Any]:
     """Give the arguments of a FastAPI route that document what follows from its declaration."""
+    extra: dict[str, Any] = {"parameters": _parameters(declaration), "security": [{"bearer": []}]}
+    if declaration.takes_file:
+        extra["requestBody"] = {"required": True, "content": _FILE}
     return {
         "status_code": int(declaration.success),
         "response_model": None,
         "responses": _responses(declaration, path),
-        "openapi_extra": {"parameters": _parameters(declaration), "security": _security(declaration)},
+        "openapi_extra": extra,
     }
-
-
-def _security(declaration: Declaration) -> list[dict[str, list[str]]]:
-    return [{}, {"bearer": []}] if declaration.public else [{"bearer": []}]
 
 
 def _parameters(declaration: Declaration) -> list[dict[str, Any]]:
@@ -125,9 +125,9 @@ def _responses(declaration: Declaration, path: str) -> dict[int | str, dict[str,
         success["model"] = declaration.answers  # type: ignore[assignment] # FastAPI's responses hold values of any type
         if declaration.kind is Kind.READ or declaration.tagged is Tagged.VERSION:
             success["headers"]["ETag"] = _ETAG  # type: ignore[index] # as above
-    elif declaration.kind is Kind.READ:
-        success["content"] = {declaration.media_type: {"schema": {"type": "string"}}}
-        success["headers"] |= {"ETag": _ETAG}  # type: ignore[operator] # as above
+    if declaration.gives_file:
+        success["content"] = _FILE
+        success["headers"] |= {"ETag": _ETAG, "Content-Disposition": _header("The file's name (RFC 6266).")}  # type: ignore[operator] # as above
     responses: dict[int | str, dict[str, Any]] = {int(declaration.success): success}
     if declaration.key is not Key.NONE:
         success["headers"] |= replayed  # type: ignore[operator] # as above
@@ -166,7 +166,9 @@ def _problems(declaration: Declaration, path: str) -> dict[HTTPStatus, list[str]
     if declaration.kind is not Kind.READ and declaration.key is not Key.NONE:
         reasons += ["IDEMPOTENCY_KEY_MALFORMED", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_IN_FLIGHT"]
         reasons += ["IDEMPOTENCY_KEY_MISSING"] if declaration.key is Key.REQUIRED else []
-    if declaration.kind in {Kind.CREATE, Kind.CHANGE}:
+    if declaration.takes_file:
+        reasons.append("CONTENT_TOO_LARGE")
+    elif declaration.kind in {Kind.CREATE, Kind.CHANGE}:
         reasons += ["MALFORMED_BODY", "CONTENT_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"]
     if declaration.if_match_required:
         reasons.append("PRECONDITION_REQUIRED")

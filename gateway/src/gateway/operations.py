@@ -5,6 +5,7 @@ The order of answers: who is it (401), quota (429), query, preconditions and key
 """
 
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
@@ -24,7 +25,7 @@ from gateway.declaration import Declaration, Key, Kind, Tagged
 from gateway.idempotency import fingerprint, idempotency_key
 from gateway.openapi import describe
 from gateway.problems import FieldError, Problem
-from gateway.representation import Answer, Headers, accepts_gzip, read, written
+from gateway.representation import Answer, Download, Headers, accepts_gzip, read, written
 
 Endpoint = Callable[..., Coroutine[Any, Any, Answer]]
 
@@ -75,15 +76,20 @@ class Operation(APIRoute):
             raise Problem("METHOD_NOT_ALLOWED", f"{scope['method']} is no method of this resource.")
         call = Call(scope, receive, self._declaration)
         try:
-            status, headers, body = await self._answer(call)
+            status, headers, body, download = await self._answer(call)
         except (Problem, RemoteError) as fault:
             problem = problems.from_remote(fault) if isinstance(fault, RemoteError) else fault
             problem.headers += call.quota_headers()
             raise problem from fault
         await send({"type": "http.response.start", "status": int(status), "headers": headers})
+        if download is not None:
+            async with aclosing(download.parts) as parts:
+                if scope["method"] != "HEAD" and status is HTTPStatus.OK:
+                    async for part in parts:
+                        await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-    async def _answer(self, call: Call) -> tuple[HTTPStatus, Headers, bytes]:
+    async def _answer(self, call: Call) -> tuple[HTTPStatus, Headers, bytes, Download | None]:
         scope, declaration = call.scope, self._declaration
         await call.identify()
         arguments: dict[str, Any] = dict(scope["path_params"])
@@ -97,12 +103,12 @@ class Operation(APIRoute):
             await self._read_write(call, arguments)
         answer = await self._endpoint(call, **arguments)
         if declaration.kind is Kind.READ:
-            status, fields, body = read(answer, call.preconditions, gzip=call.gzip_accepted, shared_s=call.shared_s)
+            status, fields, body = read(answer, call.preconditions, gzip=call.gzip_accepted)
             if status is HTTPStatus.NOT_MODIFIED:
                 call.cost_nothing()
         else:
             status, fields, body = written(answer, gzip=call.gzip_accepted)
-        return status, fields + call.quota_headers(), body
+        return status, fields + call.quota_headers(), body, answer.download
 
     def _check_write(self, call: Call) -> None:
         """Hold a write's preconditions against what the route can guard."""

@@ -90,6 +90,18 @@ TYPES: Final[dict[str, Type]] = {
         HTTPStatus.CONFLICT,
         "You have the role that the invitation gives, or more. The link stays good for whom it is meant.",
     ),
+    "TICKET_CLOSED": Type(
+        "ticket-closed",
+        "The ticket is closed for good",
+        HTTPStatus.CONFLICT,
+        "Nothing can be added to a closed ticket or changed in it. Keep what you wrote and open a new ticket with it.",
+    ),
+    "ILLEGAL_MOVE": Type(
+        "illegal-move",
+        "The status cannot move this way",
+        HTTPStatus.CONFLICT,
+        "An open ticket becomes pending or solved, a pending one open or solved, a solved one open or closed.",
+    ),
     "CATEGORY_IN_USE": Type(
         "category-in-use",
         "Posts stand in the category",
@@ -181,7 +193,7 @@ TYPES: Final[dict[str, Type]] = {
         "content-too-large",
         "The body is too large",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "A request body may have 1 MiB.",
+        "A request body may have 1 MiB, and an attachment 10 MiB.",
     ),
     "UNSUPPORTED_MEDIA_TYPE": Type(
         "unsupported-media-type",

@@ -1,12 +1,13 @@
 """What a route answers, and how it goes out: tag, compression, preconditions of reads, and the headers that belong."""
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import quote
 
 from gateway.conditional import GZIP_SUFFIX, Outcome, Preconditions
 from gateway.problems import Problem
@@ -34,7 +35,27 @@ class Answer:
     links: Mapping[str, str] = field(default_factory=dict)
     replayed: bool = False
     unchanged: bool = False
-    media_type: str = MEDIA_TYPE
+    download: "Download | None" = None
+
+
+@dataclass(slots=True)
+class Download:
+    """A file in place of JSON: its parts as they come, their size together in bytes, its media type and its name."""
+
+    parts: AsyncGenerator[bytes, None]
+    size: int
+    media_type: str
+    filename: str
+
+    def headers(self) -> Headers:
+        """Say what it is, and that it is to be saved, never shown as part of a page (RFC 6266, RFC 8187)."""
+        plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else "_" for c in self.filename)
+        disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(self.filename, safe='')}"
+        return [
+            (b"content-type", self.media_type.encode("latin-1")),
+            (b"content-length", b"%d" % self.size),
+            (b"content-disposition", disposition.encode("latin-1")),
+        ]
 
 
 def tag_of(body: bytes) -> str:
@@ -42,16 +63,13 @@ def tag_of(body: bytes) -> str:
     return blake2b(body, digest_size=16).hexdigest()
 
 
-def read(
-    answer: Answer, preconditions: Preconditions, *, gzip: bool, shared_s: int = 0
-) -> tuple[HTTPStatus, Headers, bytes]:
-    """Give status, headers and body of a GET or HEAD; for `shared_s` seconds everyone may keep it (RFC 9111).
+def read(answer: Answer, preconditions: Preconditions, *, gzip: bool) -> tuple[HTTPStatus, Headers, bytes]:
+    """Give status, headers and body of a GET or HEAD.
 
     Raises:
         Problem: VERSION_MISMATCH, when If-Match does not hold.
     """
-    kept = b"public, max-age=%d" % shared_s if shared_s else b"private, no-cache"
-    headers: Headers = [(b"cache-control", kept), (b"vary", b"Authorization, Accept-Encoding")]
+    headers: Headers = [(b"cache-control", b"private, no-cache"), (b"vary", b"Authorization, Accept-Encoding")]
     if answer.tag is not None:
         outcome = Outcome.NOT_MODIFIED if answer.unchanged else preconditions.of_read(answer.tag, gzip_accepted=gzip)
         if outcome is Outcome.FAILED:
@@ -84,6 +102,9 @@ def written(answer: Answer, *, gzip: bool) -> tuple[HTTPStatus, Headers, bytes]:
 
 def _encode(answer: Answer, headers: Headers, *, gzip: bool) -> bytes:
     """Compress the body where that pays, and add the headers that describe it."""
+    if answer.download is not None:
+        headers += [(b"etag", _quoted(answer.tag or "")), *answer.download.headers()]
+        return b""
     body = answer.body
     compressed = gzip and len(body) >= _WORTH_COMPRESSING
     if compressed:
@@ -92,7 +113,7 @@ def _encode(answer: Answer, headers: Headers, *, gzip: bool) -> bytes:
         headers.append((b"content-encoding", b"gzip"))
     if answer.tag is not None:
         headers.append((b"etag", _quoted(_form(answer.tag, gzip=compressed))))
-    headers.append((b"content-type", answer.media_type.encode()))
+    headers.append((b"content-type", MEDIA_TYPE.encode()))
     headers.append((b"content-length", b"%d" % len(body)))
     return body
 
