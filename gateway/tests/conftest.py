@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from chassis import telemetry
 from chassis.embedded.redis import Redis
+from gateway.testing.community import StandInCommunity
 from gateway.testing.edge import Edge
 from gateway.testing.invitations import StandInInvitations
 from gateway.testing.issuer import StandInIssuer
@@ -68,6 +69,7 @@ def edge(shared_edge: Edge, redis: "redis_client.Redis") -> Edge:
     shared_edge.service.servicer.reset()
     shared_edge.service.webhooks.reset()
     shared_edge.service.invitations.reset()
+    shared_edge.service.community.reset()
     redis.flushdb()
     return shared_edge
 
@@ -85,6 +87,11 @@ def webhooks(edge: Edge) -> StandInWebhooks:
 @pytest.fixture
 def invitations(edge: Edge) -> StandInInvitations:
     return edge.service.invitations
+
+
+@pytest.fixture
+def community(edge: Edge) -> StandInCommunity:
+    return edge.service.community
 
 
 @pytest.fixture

@@ -218,7 +218,7 @@ class Listing:
         counted: Total | None = None,
         **parameters: Any,
     ) -> Page[Any]:
-        """Read one page; `parameters` are what the branches leave open, `counted` the total where it is known already."""
+        """Read one page; `parameters` are what the branches leave open, `counted` the total where it is known."""
         position, size = request.position, request.size
         skip = 0 if position else (request.number - 1) * size
         limits = {"limit": size + 1, "skip": skip, "reach": skip + size + 1}

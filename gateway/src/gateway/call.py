@@ -38,6 +38,7 @@ class Call(Request):
         self.keyed: tuple[str, str] | None = None
         """Idempotency key and fingerprint of this request."""
         self._kind = declaration.kind
+        self._public = declaration.public
         self._deadline = time.monotonic() + self.parts.settings.call_timeout_s
         self._decision: Decision | None = None
         self._bucket = ""
@@ -49,12 +50,21 @@ class Call(Request):
             Problem: UNAUTHENTICATED or QUOTA_EXCEEDED.
         """
         parts, address = self.parts, self.scope["neoforge.address"]
+        if self._public and not any(name == b"authorization" for name, _ in self.scope["headers"]):
+            self.caller = Caller(address=address)
+            await self._take("anonymous", bucket(address))
+            return
         try:
             self.caller = await parts.authenticator.caller(self.scope["headers"], address)
         except Problem:
             await self._take("anonymous", bucket(address))
             raise
         await self._take(self._kind.tier, str(self.caller.subject))
+
+    @property
+    def shared_s(self) -> int:
+        """How many seconds everyone may keep the answer; 0 for one that is the caller's own."""
+        return self.parts.settings.public_max_age if self._public and not self.caller.signed_in else 0
 
     async def ask(self, rpc: Any, message: Any) -> Reply:
         """Call a service for what this request is about; a read or a keyed write once more if the service was away.

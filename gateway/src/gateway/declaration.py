@@ -60,6 +60,10 @@ class Declaration:
     media_types: frozenset[str] = JSON
     conflicts: tuple[str, ...] = ()
     has_cursor: bool = False
+    public: bool = False
+    """Whether a read is answered to all, signed in or not; what nobody in particular gets, all may keep a while."""
+    media_type: str = "application/json"
+    """The type of a read's answer."""
     takes_file: bool = False
     """Whether the request's body is a file, of any media type."""
     gives_file: bool = False

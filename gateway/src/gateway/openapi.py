@@ -77,7 +77,7 @@ _EXTRA_HEADERS: Final = {
 
 def describe(declaration: Declaration, path: str) -> dict[str, Any]:
     """Give the arguments of a FastAPI route that document what follows from its declaration."""
-    extra: dict[str, Any] = {"parameters": _parameters(declaration), "security": [{"bearer": []}]}
+    extra: dict[str, Any] = {"parameters": _parameters(declaration), "security": _security(declaration)}
     if declaration.takes_file:
         extra["requestBody"] = {"required": True, "content": _FILE}
     return {
@@ -86,6 +86,10 @@ def describe(declaration: Declaration, path: str) -> dict[str, Any]:
         "responses": _responses(declaration, path),
         "openapi_extra": extra,
     }
+
+
+def _security(declaration: Declaration) -> list[dict[str, list[str]]]:
+    return [{}, {"bearer": []}] if declaration.public else [{"bearer": []}]
 
 
 def _parameters(declaration: Declaration) -> list[dict[str, Any]]:
@@ -125,6 +129,9 @@ def _responses(declaration: Declaration, path: str) -> dict[int | str, dict[str,
         success["model"] = declaration.answers  # type: ignore[assignment] # FastAPI's responses hold values of any type
         if declaration.kind is Kind.READ or declaration.tagged is Tagged.VERSION:
             success["headers"]["ETag"] = _ETAG  # type: ignore[index] # as above
+    elif declaration.kind is Kind.READ and not declaration.gives_file:
+        success["content"] = {declaration.media_type: {"schema": {"type": "string"}}}
+        success["headers"] |= {"ETag": _ETAG}  # type: ignore[operator] # as above
     if declaration.gives_file:
         success["content"] = _FILE
         success["headers"] |= {"ETag": _ETAG, "Content-Disposition": _header("The file's name (RFC 6266).")}  # type: ignore[operator] # as above

@@ -103,7 +103,7 @@ class Operation(APIRoute):
             await self._read_write(call, arguments)
         answer = await self._endpoint(call, **arguments)
         if declaration.kind is Kind.READ:
-            status, fields, body = read(answer, call.preconditions, gzip=call.gzip_accepted)
+            status, fields, body = read(answer, call.preconditions, gzip=call.gzip_accepted, shared_s=call.shared_s)
             if status is HTTPStatus.NOT_MODIFIED:
                 call.cost_nothing()
         else:

@@ -35,6 +35,7 @@ class Answer:
     links: Mapping[str, str] = field(default_factory=dict)
     replayed: bool = False
     unchanged: bool = False
+    media_type: str = MEDIA_TYPE
     download: "Download | None" = None
 
 
@@ -63,13 +64,16 @@ def tag_of(body: bytes) -> str:
     return blake2b(body, digest_size=16).hexdigest()
 
 
-def read(answer: Answer, preconditions: Preconditions, *, gzip: bool) -> tuple[HTTPStatus, Headers, bytes]:
-    """Give status, headers and body of a GET or HEAD.
+def read(
+    answer: Answer, preconditions: Preconditions, *, gzip: bool, shared_s: int = 0
+) -> tuple[HTTPStatus, Headers, bytes]:
+    """Give status, headers and body of a GET or HEAD; for `shared_s` seconds everyone may keep it (RFC 9111).
 
     Raises:
         Problem: VERSION_MISMATCH, when If-Match does not hold.
     """
-    headers: Headers = [(b"cache-control", b"private, no-cache"), (b"vary", b"Authorization, Accept-Encoding")]
+    kept = b"public, max-age=%d" % shared_s if shared_s else b"private, no-cache"
+    headers: Headers = [(b"cache-control", kept), (b"vary", b"Authorization, Accept-Encoding")]
     if answer.tag is not None:
         outcome = Outcome.NOT_MODIFIED if answer.unchanged else preconditions.of_read(answer.tag, gzip_accepted=gzip)
         if outcome is Outcome.FAILED:
@@ -113,7 +117,7 @@ def _encode(answer: Answer, headers: Headers, *, gzip: bool) -> bytes:
         headers.append((b"content-encoding", b"gzip"))
     if answer.tag is not None:
         headers.append((b"etag", _quoted(_form(answer.tag, gzip=compressed))))
-    headers.append((b"content-type", MEDIA_TYPE.encode()))
+    headers.append((b"content-type", answer.media_type.encode()))
     headers.append((b"content-length", b"%d" % len(body)))
     return body
 

@@ -10,6 +10,10 @@ from typing import Any, Final
 from grpc.aio import Channel
 
 from gateway.operations import Operations
+from gateway.routes.community_moderation import categories, moderation
+from gateway.routes.community_posts import posts
+from gateway.routes.community_replies import replies
+from gateway.routes.community_stubs import CommunityStubs
 from gateway.routes.support_attachments import attachments
 from gateway.routes.support_canned_replies import canned_replies
 from gateway.routes.support_stubs import SupportStubs
@@ -26,5 +30,6 @@ class Service:
 
 
 SERVICES: Final[tuple[Service, ...]] = (
+    Service("community", CommunityStubs, (posts, replies, categories, moderation)),
     Service("support", SupportStubs, (tickets, attachments, canned_replies)),
 )  # fmt: skip

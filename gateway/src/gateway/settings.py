@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from chassis.settings import Address, Names, ProcessSettings, in_production, split
+from chassis.settings import Address, Environment, Names, ProcessSettings, in_production, split
 from gateway.ratelimit import TIERS, Tier, parse_tiers
 
 Network = IPv4Network | IPv6Network
@@ -25,6 +25,12 @@ class GatewaySettings(ProcessSettings):
     projects_target: Address
     support_target: Address | None = None
     """Without it, the API has no support tickets."""
+
+    community_target: Address | None = None
+    """Without it, the API has no community."""
+
+    public_max_age_s: Annotated[int, Field(ge=0, le=3600)] | None = None
+    """Seconds for which everyone may keep what is shown to nobody in particular; 60 in production, else 5."""
 
     redis_url: SecretStr
 
@@ -99,6 +105,13 @@ class GatewaySettings(ProcessSettings):
     def proxies(self) -> tuple[Network, ...]:
         """The trusted proxies' networks."""
         return tuple(ip_network(network) for network in self.trusted_proxies)
+
+    @property
+    def public_max_age(self) -> int:
+        """`public_max_age_s`, or what suits the environment."""
+        if self.public_max_age_s is not None:
+            return self.public_max_age_s
+        return 60 if self.environment is Environment.PRODUCTION else 5
 
     @property
     def tiers(self) -> dict[str, Tier]:

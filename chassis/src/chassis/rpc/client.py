@@ -24,6 +24,7 @@ _OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),  # a page of 100 of the longest texts, each with its HTML
     ("grpc.enable_retries", 0),  # retries are decided where it is known whether a call may be repeated
 )
 

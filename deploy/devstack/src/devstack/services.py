@@ -30,6 +30,7 @@ _TO_LOOPBACK = {"NEOFORGE_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128"}
 SERVICES = (
     Service("projects", 0, _TO_LOOPBACK, ("webhook-secret-key", "invitation-secret")),
     Service("support", 1),
+    Service("community", 2),
 )  # fmt: skip
 
 

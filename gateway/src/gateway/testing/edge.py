@@ -71,6 +71,7 @@ class Edge:
                 "listen": "127.0.0.1:0",
                 "public_url": PUBLIC_URL,
                 "projects_target": f"127.0.0.1:{self.service.port}",
+                "community_target": f"127.0.0.1:{self.service.port}",
                 "redis_url": self._redis_url,
                 "jwks_url": self._issuer.url,
                 "token_issuer": ISSUER,

@@ -25,6 +25,7 @@ from chassis.errors import (
     to_status,
 )
 from chassis.identity import SUBJECT, Caller
+from gateway.testing.community import StandInCommunity
 from gateway.testing.invitations import StandInInvitations
 from gateway.testing.webhooks import StandInWebhooks
 from neoforge.common.v1.page_pb2 import Page
@@ -244,6 +245,7 @@ class StandInServer:
         self.servicer = StandInProjects()
         self.webhooks = StandInWebhooks()
         self.invitations = StandInInvitations()
+        self.community = StandInCommunity()
         self.health = health_aio.HealthServicer()
         self.port = 0
         self._server: grpc.aio.Server | None = None
@@ -254,6 +256,7 @@ class StandInServer:
         projects_pb2_grpc.add_ProjectsServiceServicer_to_server(self.servicer, self._server)
         webhooks_pb2_grpc.add_WebhooksServiceServicer_to_server(self.webhooks, self._server)
         invitations_pb2_grpc.add_InvitationsServiceServicer_to_server(self.invitations, self._server)
+        self.community.add_to(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         for part in ("", "database"):
