@@ -32,3 +32,8 @@ database_pool = Gauge(
     ("state",),
 )
 database_up = Gauge("database_up", "1 while the database answers this process, else 0")
+threats = Counter(
+    "threats_total",
+    "What looks like an attack, by kind: token_reuse, brute_force",
+    ("kind",),
+)

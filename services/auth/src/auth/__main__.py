@@ -1,0 +1,69 @@
+"""`python -m auth serve | worker | jobs | migrate | sql | bootstrap-admin | rotate-signing-key | verify-audit`."""
+
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from auth import command
+from auth.access_tokens.servicer import AccessTokensServicer
+from auth.accounts.servicer import AccountsServicer
+from auth.audit.servicer import AuditServicer
+from auth.clock import utc_now
+from auth.equipment import Equipment
+from auth.jobs import jobs
+from auth.sessions.servicer import SessionsServicer
+from auth.settings import Settings
+from auth.tables import idempotency_keys, job_tables, metadata
+from auth.verification.servicer import VerificationServicer
+from chassis.house import House
+from chassis.service import Service, Servicer, main
+from neoforge.auth.v1 import (
+    access_tokens_pb2,
+    access_tokens_pb2_grpc,
+    accounts_pb2,
+    accounts_pb2_grpc,
+    audit_pb2,
+    audit_pb2_grpc,
+    sessions_pb2,
+    sessions_pb2_grpc,
+    verification_pb2,
+    verification_pb2_grpc,
+)
+
+
+def build(house: House[Settings], now: Callable[[], datetime] = utc_now) -> list[Servicer]:
+    equipment = Equipment.of(house, now)
+    return [
+        Servicer(AccountsServicer(equipment), accounts_pb2_grpc.add_AccountsServiceServicer_to_server),
+        Servicer(SessionsServicer(equipment), sessions_pb2_grpc.add_SessionsServiceServicer_to_server),
+        Servicer(
+            AuditServicer(equipment.database, equipment.cursors), audit_pb2_grpc.add_AuditServiceServicer_to_server
+        ),
+        Servicer(AccessTokensServicer(equipment), access_tokens_pb2_grpc.add_AccessTokensServiceServicer_to_server),
+        Servicer(VerificationServicer(equipment), verification_pb2_grpc.add_VerificationServiceServicer_to_server),
+    ]
+
+
+SERVICE = Service(
+    name="auth",
+    settings=Settings,
+    tables=metadata,
+    idempotency_keys=idempotency_keys,
+    job_tables=job_tables,
+    migrations=Path(__file__).parent / "migrations",
+    descriptors=[
+        accounts_pb2.DESCRIPTOR.services_by_name["AccountsService"],
+        sessions_pb2.DESCRIPTOR.services_by_name["SessionsService"],
+        audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
+        access_tokens_pb2.DESCRIPTOR.services_by_name["AccessTokensService"],
+        verification_pb2.DESCRIPTOR.services_by_name["VerificationService"],
+    ],
+    build=build,
+    jobs=jobs,
+)
+
+if __name__ == "__main__":
+    if sys.argv[1:2] and sys.argv[1] in command.VERBS:
+        sys.exit(command.run(SERVICE, sys.argv[1:]))
+    main(SERVICE)

@@ -1,0 +1,168 @@
+"""neoforge.auth.v1.AccountsService: each RPC parses, decides, stores and replies."""
+
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from auth.accounts import convert, store
+from auth.accounts.model import Account, Purpose, language_of, roles_of
+from auth.accounts.passwords import refuse_weak
+from auth.attempts.limits import PASSWORDS
+from auth.audit.trail import session_of
+from auth.equipment import Equipment
+from auth.errors import AccountNotFound, InvalidCode, TooManyAttempts, WrongPassword
+from auth.sessions import store as sessions
+from chassis import call as calls
+from chassis.access import ANYONE, SIGNED_IN, allow, with_role
+from chassis.convert import parse_uuid, timestamp
+from chassis.database import Connection
+from chassis.errors import LimitReached
+from chassis.mail.addresses import Address, Mailbox
+from neoforge.auth.v1 import accounts_pb2 as pb
+from neoforge.auth.v1 import accounts_pb2_grpc
+
+NO_SESSION = UUID(int=0)
+"""No session's id: what is kept of somebody's sessions where none is."""
+
+
+class AccountsServicer(accounts_pb2_grpc.AccountsServiceServicer):
+    """Answers the calls of AccountsService from PostgreSQL."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        self._with = equipment
+        self._database = equipment.database
+        self._trail = equipment.trail
+
+    @allow(ANYONE)
+    async def Register(self, request: pb.RegisterRequest, context: Any) -> pb.RegisterResponse:
+        to = Mailbox.of(request.name, request.email, field="email")
+        language = language_of(request.language)
+        refuse_weak("password", request.password, to.address.key, to.address.local, to.name)
+        password_hash = await self._with.passwords.hash(request.password)
+        made = await self._with.codes.request(Purpose.REGISTER, to, language=language, password_hash=password_hash)
+        return pb.RegisterResponse(registration_id=str(made.id), expires_at=timestamp(made.expires_at))
+
+    @allow(ANYONE)
+    async def ConfirmRegistration(
+        self, request: pb.ConfirmRegistrationRequest, context: Any
+    ) -> pb.ConfirmRegistrationResponse:
+        id_ = parse_uuid(request.registration_id, "registration_id")
+        begun = await self._with.codes.check(Purpose.REGISTER, id_, request.code)
+        now = self._with.now()
+        account = Account(
+            id=uuid7(),
+            email=begun.email,
+            email_key=begun.email_key,
+            name=begun.name,
+            language=begun.language,
+            password_hash=begun.password_hash or "",
+            roles=frozenset({"user"}),
+            created_at=now,
+            password_changed_at=now,
+        )
+        async with self._database.transaction() as tx:
+            await self._with.codes.take(tx, begun)
+            if not await store.insert(tx, account):
+                raise InvalidCode  # another registration of the same address was confirmed meanwhile
+            await store.remove_requests(tx, account.email_key, Purpose.REGISTER)
+            await self._trail.write(tx, "account.registered", account_id=account.id)
+        return pb.ConfirmRegistrationResponse(account=convert.account_proto(account))
+
+    @allow(SIGNED_IN)
+    async def GetAccount(self, request: pb.GetAccountRequest, context: Any) -> pb.GetAccountResponse:
+        async with self._database.connection() as connection:
+            account = await store.get(connection, calls.current().person)
+        if account is None:
+            raise AccountNotFound
+        return pb.GetAccountResponse(account=convert.account_proto(account))
+
+    @allow(SIGNED_IN)
+    async def ChangePassword(self, request: pb.ChangePasswordRequest, context: Any) -> pb.ChangePasswordResponse:
+        person = calls.current().person
+        account = await self._prove(person, request.current_password)
+        refuse_weak("new_password", request.new_password, account.email_key, account.name)
+        password_hash = await self._with.passwords.hash(request.new_password)
+        async with self._database.transaction() as tx:
+            locked = await store.get_for_change(tx, person)
+            if locked is None or locked.password_hash != account.password_hash:
+                raise WrongPassword  # it was changed meanwhile
+            kept = session_of(calls.current()) or NO_SESSION
+            ended = await self._set_password(tx, account, password_hash, kept)
+        return pb.ChangePasswordResponse(revoked_sessions=len(ended))
+
+    @allow(ANYONE)
+    async def RequestPasswordReset(
+        self, request: pb.RequestPasswordResetRequest, context: Any
+    ) -> pb.RequestPasswordResetResponse:
+        to = Mailbox.of("", request.email, field="email")
+        made = await self._with.codes.request(Purpose.RESET, to)
+        return pb.RequestPasswordResetResponse(reset_id=str(made.id), expires_at=timestamp(made.expires_at))
+
+    @allow(ANYONE)
+    async def ResetPassword(self, request: pb.ResetPasswordRequest, context: Any) -> pb.ResetPasswordResponse:
+        id_ = parse_uuid(request.reset_id, "reset_id")
+        refuse_weak("new_password", request.new_password)
+        asked = await self._with.codes.check(Purpose.RESET, id_, request.code)
+        password_hash = await self._with.passwords.hash(request.new_password)
+        async with self._database.transaction() as tx:
+            await self._with.codes.take(tx, asked)
+            account = await store.get_for_change(tx, asked.account_id or NO_SESSION)
+            if account is None:
+                raise InvalidCode
+            await store.remove_requests(tx, account.email_key, Purpose.RESET)
+            await self._set_password(tx, account, password_hash, NO_SESSION)
+        return pb.ResetPasswordResponse()
+
+    @allow(with_role("admin"))
+    async def SetRoles(self, request: pb.SetRolesRequest, context: Any) -> pb.SetRolesResponse:
+        id_, roles = parse_uuid(request.account_id, "account_id"), roles_of(request.roles)
+        async with self._database.transaction() as tx:
+            admins = await store.lock_admins(tx)
+            account = await store.get_for_change(tx, id_)
+            if account is None:
+                raise AccountNotFound
+            if admins == [id_] and "admin" not in roles:
+                raise LimitReached("the last administrator stays one")
+            if roles != account.roles:
+                await store.set_roles(tx, id_, roles)
+                await sessions.revoke_others(tx, id_, NO_SESSION, "roles changed", self._with.now())
+                details = {"roles": ",".join(sorted(roles)), "before": ",".join(sorted(account.roles))}
+                await self._trail.write(tx, "account.roles_set", account_id=id_, details=details)
+            changed = await store.get(tx, id_)
+        if changed is None:
+            raise AccountNotFound
+        return pb.SetRolesResponse(account=convert.account_proto(changed))
+
+    async def _prove(self, person: UUID, password: str) -> Account:
+        """Give the caller's account if this is its password; each try is counted before it is made."""
+        async with self._database.connection() as connection:
+            wait_s = await self._with.attempts.count(connection, PASSWORDS, str(person))
+            account = await store.get(connection, person)
+        if wait_s:
+            raise TooManyAttempts(wait_s)
+        if not await self._with.passwords.check(password, account.password_hash if account else None):
+            async with self._database.transaction() as tx:
+                await self._trail.write(tx, "account.wrong_password", account_id=person)
+            raise WrongPassword
+        if account is None:
+            raise WrongPassword
+        async with self._database.connection() as connection:
+            await self._with.attempts.clear(connection, PASSWORDS, str(person))
+        return account
+
+    async def _set_password(self, tx: Connection, account: Account, password_hash: str, kept: UUID) -> list[UUID]:
+        now = self._with.now()
+        await store.set_password(tx, account.id, password_hash, now)
+        ended = await sessions.revoke_others(tx, account.id, kept, "password changed", now)
+        await self._with.mails.put(
+            tx,
+            self._with.outbox,
+            to=Mailbox(account.name, Address.parse(account.email)),
+            template="password_changed",
+            language=account.language,
+            context={"at": now.strftime("%Y-%m-%d %H:%M UTC")},
+        )
+        details = {"ended_sessions": str(len(ended))}
+        await self._trail.write(tx, "account.password_changed", account_id=account.id, details=details)
+        return ended

@@ -1,0 +1,1 @@
+"""Counting tries at secrets, so that guessing is slow."""

@@ -1,0 +1,10 @@
+"""The metrics of the auth service."""
+
+from prometheus_client import Counter
+
+sign_ins = Counter("auth_sign_ins_total", "Tries to sign in by outcome: admitted, refused, too_many", ("outcome",))
+refreshes = Counter(
+    "auth_refreshes_total",
+    "Refresh tokens presented by outcome: rotated, repeated, reused, refused",
+    ("outcome",),
+)

@@ -1,0 +1,171 @@
+"""neoforge.auth.v1.SessionsService: each RPC parses, decides, stores and replies."""
+
+from typing import Any
+from uuid import UUID
+
+from auth.accounts import store as accounts
+from auth.audit.trail import session_of
+from auth.equipment import Equipment
+from auth.errors import InvalidCredentials, InvalidRefreshToken, SessionNotFound
+from auth.metrics import refreshes
+from auth.sessions import store, tokens
+from auth.sessions.convert import session_proto
+from auth.sessions.model import MAX_LABEL, Session, Verdict
+from auth.sessions.signin import SignIn
+from chassis import call as calls
+from chassis import metrics
+from chassis.access import ANYONE, SIGNED_IN, allow
+from chassis.convert import page_proto, parse_uuid, timestamp
+from chassis.database import Connection
+from chassis.errors import InvalidFields
+from chassis.mail.addresses import Address, Mailbox
+from chassis.text import check_text
+from neoforge.auth.v1 import sessions_pb2 as pb
+from neoforge.auth.v1 import sessions_pb2_grpc
+
+_NO_SESSION = UUID(int=0)
+
+
+class SessionsServicer(sessions_pb2_grpc.SessionsServiceServicer):
+    """Answers the calls of SessionsService from PostgreSQL."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        self._with = equipment
+        self._database = equipment.database
+        self._sign_in = SignIn(equipment)
+
+    @allow(ANYONE)
+    async def SignIn(self, request: pb.SignInRequest, context: Any) -> pb.SignInResponse:
+        account = await self._sign_in.account(request.email, request.password)
+        await self._sign_in.rehash(account, request.password)
+        device = await self._sign_in.device(request.user_agent)
+        await self._with.issuer.ready()
+        async with self._database.transaction() as tx:
+            current = await accounts.get_for_change(tx, account.id)
+            if current is None or current.password_changed_at != account.password_changed_at:
+                raise InvalidCredentials  # it was changed while this one was checked
+            session = await self._sign_in.begin(tx, current, request.user_agent, device)
+        return pb.SignInResponse(tokens=self._tokens(session, current.roles))
+
+    @allow(ANYONE)
+    async def Refresh(self, request: pb.RefreshRequest, context: Any) -> pb.RefreshResponse:
+        presented = tokens.read(request.refresh_token)
+        if presented is None:
+            refreshes.labels("refused").inc()
+            raise InvalidRefreshToken
+        await self._with.issuer.ready()
+        now = self._with.now()
+        async with self._database.transaction() as tx:
+            found = await store.get_for_change(tx, presented.session_id)
+            if found is None or not self._with.refresh_tokens.genuine(presented, found[0]):
+                refreshes.labels("refused").inc()
+                raise InvalidRefreshToken
+            session, roles = found
+            verdict = session.judge(presented.generation, now)
+            if verdict is Verdict.ROTATE:
+                session = session.rotated(calls.current().caller.address, now, self._with.lifetimes)
+                await store.rotate(tx, session, self._with.refresh_tokens.hashed(session))
+            elif verdict is Verdict.THEFT:
+                await self._end_stolen(tx, session, presented.generation)
+        if verdict in {Verdict.ROTATE, Verdict.REPEAT}:
+            refreshes.labels("rotated" if verdict is Verdict.ROTATE else "repeated").inc()
+            return pb.RefreshResponse(tokens=self._tokens(session, roles))
+        if verdict is Verdict.THEFT:
+            metrics.threats.labels("token_reuse").inc()
+        refreshes.labels("reused" if verdict is Verdict.THEFT else "refused").inc()
+        raise InvalidRefreshToken
+
+    @allow(SIGNED_IN)
+    async def ListSessions(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsResponse:
+        call = calls.current()
+        scope = f"sessions {call.person}"
+        asked = self._with.cursors.request(
+            page_size=request.page_size, page=request.page, cursor=request.cursor, scope=scope
+        )
+        async with self._database.connection() as connection:
+            page = await store.page(connection, call.person, self._with.now(), asked, self._with.cursors, scope)
+        current = session_of(call)
+        return pb.ListSessionsResponse(
+            sessions=[session_proto(session, current) for session in page.rows], page=page_proto(page)
+        )
+
+    @allow(SIGNED_IN)
+    async def LabelSession(self, request: pb.LabelSessionRequest, context: Any) -> pb.LabelSessionResponse:
+        id_, call = parse_uuid(request.id, "id"), calls.current()
+        violations = check_text("label", request.label, MAX_LABEL, least=1)
+        if violations:
+            raise InvalidFields.of(violations)
+        async with self._database.transaction() as tx:
+            session = await store.label(tx, id_, call.person, request.label, self._with.now())
+        if session is None:
+            raise SessionNotFound
+        return pb.LabelSessionResponse(session=session_proto(session, session_of(call)))
+
+    @allow(SIGNED_IN)
+    async def RevokeSession(self, request: pb.RevokeSessionRequest, context: Any) -> pb.RevokeSessionResponse:
+        id_, person = parse_uuid(request.id, "id"), calls.current().person
+        async with self._database.transaction() as tx:
+            if not await store.revoke_own(tx, id_, person, "revoked", self._with.now()):
+                raise SessionNotFound
+            await self._with.trail.write(tx, "session.revoked", account_id=person, session_id=id_)
+        return pb.RevokeSessionResponse()
+
+    @allow(SIGNED_IN)
+    async def RevokeOtherSessions(
+        self, request: pb.RevokeOtherSessionsRequest, context: Any
+    ) -> pb.RevokeOtherSessionsResponse:
+        call = calls.current()
+        kept = session_of(call) or _NO_SESSION
+        async with self._database.transaction() as tx:
+            ended = await store.revoke_others(tx, call.person, kept, "revoked", self._with.now())
+            if ended:
+                details = {"ended_sessions": str(len(ended))}
+                await self._with.trail.write(tx, "session.others_revoked", account_id=call.person, details=details)
+        return pb.RevokeOtherSessionsResponse(revoked_sessions=len(ended))
+
+    @allow(ANYONE)
+    async def SignOut(self, request: pb.SignOutRequest, context: Any) -> pb.SignOutResponse:
+        presented, call = tokens.read(request.refresh_token), calls.current()
+        id_ = presented.session_id if presented else session_of(call)
+        if id_ is None:
+            return pb.SignOutResponse()
+        async with self._database.transaction() as tx:
+            found = await store.get_for_change(tx, id_)
+            if found is None:
+                return pb.SignOutResponse()
+            session, _ = found
+            if presented:
+                own = self._with.refresh_tokens.genuine(presented, session)
+            else:
+                own = session.user_id == call.caller.subject
+            if own and await store.revoke(tx, id_, "signed out", self._with.now()):
+                await self._with.trail.write(tx, "session.signed_out", account_id=session.user_id, session_id=id_)
+        return pb.SignOutResponse()
+
+    async def _end_stolen(self, tx: Connection, session: Session, generation: int) -> None:
+        """End the whole family: nobody can tell which of both holders is the owner."""
+        now = self._with.now()
+        await store.revoke(tx, session.id, "token reused", now)
+        account = await accounts.get(tx, session.user_id)
+        if account is not None:
+            await self._with.mails.put(
+                tx,
+                self._with.outbox,
+                to=Mailbox(account.name, Address.parse(account.email)),
+                template="session_stolen",
+                language=account.language,
+                context={"device": session.label, "at": now.strftime("%Y-%m-%d %H:%M UTC")},
+            )
+        details = {"generation": str(generation), "current": str(session.generation)}
+        await self._with.trail.write(
+            tx, "session.token_reused", account_id=session.user_id, session_id=session.id, details=details
+        )
+
+    def _tokens(self, session: Session, roles: Any) -> pb.Tokens:
+        return pb.Tokens(
+            access_token=self._with.issuer.token(session.user_id, session.id, roles, self._with.now()),
+            expires_in=self._with.issuer.lifetime_s,
+            refresh_token=self._with.refresh_tokens.of(session),
+            refresh_expires_at=timestamp(session.expires_at),
+            session_id=str(session.id),
+        )

@@ -1,0 +1,98 @@
+"""Signing in by password, at a speed that guessing doesn't profit from."""
+
+import asyncio
+import os
+
+from uuid_utils.compat import uuid7
+
+from auth.accounts import store as accounts
+from auth.accounts.model import Account
+from auth.attempts.limits import FROM_NETWORK, FROM_STRANGERS
+from auth.equipment import Equipment
+from auth.errors import InvalidCredentials, TooManyAttempts
+from auth.metrics import sign_ins
+from auth.sessions import devices, store
+from auth.sessions.model import SEED_BYTES, Session, network
+from chassis import call as calls
+from chassis import metrics
+from chassis.database import Connection
+from chassis.mail.addresses import Address, InvalidAddress
+
+_LONGEST_PASSWORD = 1_000
+"""Characters that are looked at: what is longer was never taken."""
+
+
+class SignIn:
+    """Who somebody is by address and password, and the session they get."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        self._with = equipment
+
+    async def account(self, email: str, password: str) -> Account:
+        """Give the account of an address and a password.
+
+        The work is the same whether or not there is an account: what is counted, read, hashed and written.
+
+        Raises:
+            InvalidCredentials: there is none with this password.
+            TooManyAttempts: there were too many tries lately; the password was not looked at.
+        """
+        try:
+            key = Address.parse(email).key
+        except InvalidAddress:
+            key = email.casefold()
+        account = await self._admitted(key)
+        right = await self._with.passwords.check(
+            password[:_LONGEST_PASSWORD], account.password_hash if account else None
+        )
+        if account is None or not right:
+            async with self._with.database.transaction() as tx:
+                await self._with.trail.write(tx, "session.sign_in_failed", account_id=account.id if account else None)
+            sign_ins.labels("refused").inc()
+            raise InvalidCredentials
+        return account
+
+    async def begin(self, tx: Connection, account: Account, user_agent: str, device: str) -> Session:
+        """Begin a session in a transaction of the caller's."""
+        now = self._with.now()
+        session = Session.new(
+            id=uuid7(),
+            user_id=account.id,
+            seed=os.urandom(SEED_BYTES),
+            label=device,
+            user_agent=user_agent,
+            address=calls.current().caller.address,
+            now=now,
+            lifetimes=self._with.lifetimes,
+        )
+        await store.insert(tx, session, self._with.refresh_tokens.hashed(session))
+        await self._with.attempts.clear(tx, FROM_NETWORK, account.email_key, session.address)
+        await self._with.trail.write(tx, "session.signed_in", account_id=account.id, session_id=session.id)
+        sign_ins.labels("admitted").inc()
+        return session
+
+    async def rehash(self, account: Account, password: str) -> None:
+        """Bring the stored hash up to today's figures."""
+        if self._with.passwords.outdated(account.password_hash):
+            better = await self._with.passwords.hash(password)
+            async with self._with.database.connection() as connection:
+                await accounts.rehash(connection, account, better)
+
+    async def device(self, user_agent: str) -> str:
+        """Give the default label of a session."""
+        return await asyncio.to_thread(devices.label, user_agent[:400])
+
+    async def _admitted(self, key: str) -> Account | None:
+        """Count the try and give the account of the address, if there is one."""
+        address = network(calls.current().caller.address)
+        async with self._with.database.connection() as connection:
+            account = await accounts.by_email(connection, key)
+            wait_s = await self._with.attempts.count(connection, FROM_NETWORK, key, address)
+            known = account is not None and await store.known_network(connection, account.id, address, self._with.now())
+            if not known:
+                wait_s = max(wait_s, await self._with.attempts.count(connection, FROM_STRANGERS, key))
+        if wait_s:
+            metrics.threats.labels("brute_force").inc()
+            sign_ins.labels("too_many").inc()
+            raise TooManyAttempts(wait_s)
+        return account

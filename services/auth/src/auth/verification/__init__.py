@@ -1,0 +1,1 @@
+"""What gateways ask so that they can tell by themselves who calls."""
