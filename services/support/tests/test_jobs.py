@@ -2,6 +2,9 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
+import pytest
+
 from chassis.identity import Caller
 from chassis.mail.mails import KIND, Letter
 from chassis.mail.templates import Templates
@@ -102,3 +105,15 @@ async def test_what_is_noted_has_the_version_that_readers_saw_before(
     await note_breaches(work, now=clock)
     assert await desk.get(mara, ticket) == seen
     assert await desk.subjects(tomas, overdue=True) == [ticket.subject]
+
+
+async def test_nobody_rewrites_a_history_and_it_goes_only_with_its_ticket(desk: Desk, house: Any, mara: Caller) -> None:
+    ticket = await desk.open(mara)
+    for wrong in (b"UPDATE support.history SET event = 'noted'", b"DELETE FROM support.history"):
+        with pytest.raises(psycopg.errors.RaiseException):
+            async with house.database.transaction() as tx:
+                await tx._connection.execute(wrong)
+    assert len((await desk.history(mara, ticket)).entries) == 1
+    async with house.database.transaction() as tx:
+        await tx._connection.execute(b"DELETE FROM support.tickets")
+    assert await desk.subjects(mara) == []

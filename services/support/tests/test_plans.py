@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -14,23 +15,14 @@ from chassis.paging import COUNT_CAP
 from chassis.testing.plugin import Logins
 from neoforge.support.v1 import tickets_pb2 as pb
 from support import convert
-from support.store import threads, tickets
+from support.store import search, threads, tickets
 from support.testing import crowd
 
 AGENT = UUID("00000000-0000-0000-0000-0000000000a5")
 CUSTOMER = UUID("00000000-0000-0000-0000-0000000000c5")
 TICKET = UUID(int=500)
 NOW = datetime.now(UTC)
-VALUES: dict[str, Any] = {
-    "status": "open",
-    "priority": 3,
-    "assignee_id": AGENT,
-    "requester_id": CUSTOMER,
-    "customer": CUSTOMER,
-    "labels": [crowd.VIP],
-    "now": NOW,
-    "text": crowd.RARE,
-}
+IDS = [UUID(int=number) for number in range(1_000, 100_000, 199)]
 FILTERS: list[dict[str, Any]] = [
     {},
     {"status": "open"},
@@ -44,20 +36,16 @@ FILTERS: list[dict[str, Any]] = [
     {"requester_id": CUSTOMER},
     {"customer": CUSTOMER},
     {"customer": CUSTOMER, "status": "open"},
-    {"customer": CUSTOMER, "text": crowd.COMMON},
+    {"customer": CUSTOMER, "ids": IDS},
     {"labels": [crowd.BILLING]},
     {"labels": [crowd.VIP]},
     {"labels": [crowd.BILLING, crowd.VIP], "status": "closed"},
     {"labels": ["unheard of"]},
     {"now": NOW},
     {"now": NOW, "assignee_id": AGENT},
-    {"text": crowd.COMMON},
-    {"text": crowd.FREQUENT},
-    {"text": crowd.RARE},
-    {"text": "unheardof"},
-    {"text": f"{crowd.COMMON} {crowd.RARE}"},
-    {"text": crowd.COMMON, "status": "open"},
-    {"text": crowd.RARE, "status": "open"},
+    {"ids": IDS},
+    {"ids": IDS, "status": "open"},
+    {"ids": [TICKET]},
 ]
 
 
@@ -102,6 +90,12 @@ def test_no_list_of_a_hundred_thousand_tickets_reads_far_beyond_its_page(loaded:
             ):
                 for table, rows in read(loaded, statement, wanted | values).items():
                     worst[table] = max(worst.get(table, (0, "")), (rows, f"{name} {order.name} {wanted}"))
+    for text in (crowd.COMMON, crowd.FREQUENT, crowd.RARE, "unheardof", f"{crowd.COMMON} {crowd.RARE}", "print"):
+        blocks = [f"'{name}'" for name in search.blocks_down_from(220_000)]
+        asked = {"text": text, "blocks": blocks, "requester_id": CUSTOMER}
+        for statement in (search._NEWEST, search._BY_WORDS, search._BY_BEGINNINGS, *search._OWN[True]):
+            for table, rows in read(loaded, statement, asked).items():
+                worst[table] = max(worst.get(table, (0, "")), (rows, f"{statement.summary} {text}"))
     thread = limits | {"ticket_id": TICKET}
     for everything in (True, False):
         for paged in (
@@ -111,6 +105,18 @@ def test_no_list_of_a_hundred_thousand_tickets_reads_far_beyond_its_page(loaded:
             assert sum(read(loaded, paged._first, thread).values()) <= 3
     assert worst["tickets"][0] <= 5 * COUNT_CAP, worst
     assert worst["messages"][0] <= 5 * COUNT_CAP, worst
+
+
+def test_the_blocks_of_a_search_hold_every_message_once_the_newest_first() -> None:
+    for newest in (0, 1, 1_023, 1_024, 70_000, 9_000_001):
+        spans = []
+        for name in search.blocks_down_from(newest):
+            level, index = map(int, name[1:].split(":"))
+            spans.append((index << level, (index + 1) << level))
+        assert spans[0][1] > newest
+        assert spans[-1][0] == 0
+        assert all(newer[0] == older[1] for newer, older in pairwise(spans))
+        assert len(spans) < 32
 
 
 def _middle(column: str) -> Any:

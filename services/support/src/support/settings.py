@@ -1,52 +1,43 @@
 """The support service's own knobs."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import NoDecode
+from pydantic import AfterValidator, SecretStr, model_validator
 
 from chassis.mail.settings import MailSettings
-from chassis.settings import Environment, split
+from chassis.settings import Environment
 from support.model.targets import Priority, Promise
 
 
-def _times(value: object) -> object:
-    """Read `urgent=60,high=240,...`: minutes by priority."""
-    parts = split(value)
-    if not isinstance(parts, tuple):
-        return value
+def _times(value: str) -> dict[Priority, timedelta]:
     times = {}
-    for part in parts:
+    for part in value.split(","):
         name, _, minutes = part.partition("=")
         if name.strip() not in Priority.names() or not minutes.strip().isdecimal() or not int(minutes):
             raise ValueError("must be minutes by priority, for example urgent=60,high=240,normal=480,low=1440")
         times[Priority.named(name.strip())] = timedelta(minutes=int(minutes))
-    return times
-
-
-def _complete(times: Mapping[Priority, timedelta]) -> Mapping[Priority, timedelta]:
     missing = [priority.label for priority in Priority if priority not in times]
     if missing:
         raise ValueError(f"must name every priority; {', '.join(missing)} is missing")
     return times
 
 
-def _hours(**hours: int) -> Mapping[Priority, timedelta]:
-    return {Priority.named(name): timedelta(hours=number) for name, number in hours.items()}
+def _checked(value: str) -> str:
+    _times(value)
+    return value
 
 
-Times = Annotated[Mapping[Priority, timedelta], NoDecode, BeforeValidator(_times), AfterValidator(_complete)]
+Times = Annotated[str, AfterValidator(_checked)]
 """Minutes by priority, written `urgent=60,high=240,normal=480,low=1440`."""
 
 
 class Settings(MailSettings):
     """What the support service is told: what every service is, how mail is sent, and of targets and attachments."""
 
-    first_response_minutes: Times = Field(default_factory=lambda: _hours(urgent=1, high=4, normal=8, low=24))
-    resolution_minutes: Times = Field(default_factory=lambda: _hours(urgent=8, high=24, normal=72, low=168))
+    first_response_minutes: Times = "urgent=60,high=240,normal=480,low=1440"
+    resolution_minutes: Times = "urgent=480,high=1440,normal=4320,low=10080"
 
     attachments_folder: Path | None = None
     """Where files are kept, and where uploads wait until they are complete; `.data/attachments` outside production."""
@@ -76,4 +67,4 @@ class Settings(MailSettings):
     @property
     def promise(self) -> Promise:
         """The targets by priority."""
-        return Promise(self.first_response_minutes, self.resolution_minutes)
+        return Promise(_times(self.first_response_minutes), _times(self.resolution_minutes))

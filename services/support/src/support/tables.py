@@ -92,7 +92,10 @@ messages = sa.Table(
     metadata,
     sa.Column("id", sa.Uuid, primary_key=True),
     sa.Column(
-        "ticket_id", sa.Uuid, sa.ForeignKey("support.tickets.id", name="messages_ticket_id_fkey"), nullable=False
+        "ticket_id",
+        sa.Uuid,
+        sa.ForeignKey("support.tickets.id", name="messages_ticket_id_fkey", ondelete="CASCADE"),
+        nullable=False,
     ),
     sa.Column("author_id", sa.Uuid, nullable=False),
     sa.Column("from_agent", sa.Boolean, nullable=False),
@@ -114,10 +117,16 @@ attachments = sa.Table(
     metadata,
     sa.Column("id", sa.Uuid, primary_key=True),
     sa.Column(
-        "ticket_id", sa.Uuid, sa.ForeignKey("support.tickets.id", name="attachments_ticket_id_fkey"), nullable=False
+        "ticket_id",
+        sa.Uuid,
+        sa.ForeignKey("support.tickets.id", name="attachments_ticket_id_fkey", ondelete="CASCADE"),
+        nullable=False,
     ),
     sa.Column(
-        "message_id", sa.Uuid, sa.ForeignKey("support.messages.id", name="attachments_message_id_fkey"), nullable=False
+        "message_id",
+        sa.Uuid,
+        sa.ForeignKey("support.messages.id", name="attachments_message_id_fkey", ondelete="CASCADE"),
+        nullable=False,
     ),
     sa.Column("internal", sa.Boolean, nullable=False),
     sa.Column("filename", sa.Text, nullable=False),
@@ -129,12 +138,17 @@ attachments = sa.Table(
     sa.Index("attachments_ticket_id_idx", "ticket_id"),
 )
 
-# Append-only: a trigger refuses every UPDATE and DELETE.
+# Append-only: a trigger refuses every UPDATE, and every DELETE but that of a whole ticket.
 history = sa.Table(
     "history",
     metadata,
     sa.Column("id", sa.Uuid, primary_key=True),
-    sa.Column("ticket_id", sa.Uuid, sa.ForeignKey("support.tickets.id", name="history_ticket_id_fkey"), nullable=False),
+    sa.Column(
+        "ticket_id",
+        sa.Uuid,
+        sa.ForeignKey("support.tickets.id", name="history_ticket_id_fkey", ondelete="CASCADE"),
+        nullable=False,
+    ),
     sa.Column("event", sa.Text, nullable=False),
     sa.Column("actor_id", sa.Uuid),
     sa.Column("changes", JSONB, nullable=False),

@@ -112,7 +112,9 @@ def create_threads() -> None:
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("search", TSVECTOR, sa.Computed(SEARCH, persisted=True), nullable=False),
         sa.UniqueConstraint("number", name="messages_number_key"),
-        sa.ForeignKeyConstraint(["ticket_id"], ["support.tickets.id"], name="messages_ticket_id_fkey"),
+        sa.ForeignKeyConstraint(
+            ["ticket_id"], ["support.tickets.id"], name="messages_ticket_id_fkey", ondelete="CASCADE"
+        ),
         schema=SCHEMA,
     )
     in_order = ["ticket_id", "created_at", "id"]
@@ -131,8 +133,12 @@ def create_threads() -> None:
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("sha256", sa.LargeBinary, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
-        sa.ForeignKeyConstraint(["ticket_id"], ["support.tickets.id"], name="attachments_ticket_id_fkey"),
-        sa.ForeignKeyConstraint(["message_id"], ["support.messages.id"], name="attachments_message_id_fkey"),
+        sa.ForeignKeyConstraint(
+            ["ticket_id"], ["support.tickets.id"], name="attachments_ticket_id_fkey", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["support.messages.id"], name="attachments_message_id_fkey", ondelete="CASCADE"
+        ),
         schema=SCHEMA,
     )
     op.create_index("attachments_message_id_idx", "attachments", ["message_id", "created_at", "id"], schema=SCHEMA)
@@ -150,7 +156,9 @@ def create_history() -> None:
         sa.Column("message_id", sa.Uuid),
         sa.Column("internal", sa.Boolean, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
-        sa.ForeignKeyConstraint(["ticket_id"], ["support.tickets.id"], name="history_ticket_id_fkey"),
+        sa.ForeignKeyConstraint(
+            ["ticket_id"], ["support.tickets.id"], name="history_ticket_id_fkey", ondelete="CASCADE"
+        ),
         schema=SCHEMA,
     )
     in_order = ["ticket_id", "created_at", "id"]
@@ -159,7 +167,11 @@ def create_history() -> None:
     op.create_index("history_public_idx", "history", in_order, schema=SCHEMA, postgresql_where=public)
     op.execute(
         "CREATE FUNCTION support.refuse_rewriting() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'the history is append-only'; END $$"
+        "$$ BEGIN "
+        "IF TG_OP = 'DELETE' AND NOT EXISTS (SELECT FROM support.tickets WHERE id = OLD.ticket_id) "
+        "THEN RETURN OLD; END IF; "
+        "RAISE EXCEPTION 'the history is append-only'; "
+        "END $$"
     )
     op.execute(
         "CREATE TRIGGER history_append_only BEFORE UPDATE OR DELETE ON support.history "
