@@ -37,6 +37,10 @@ SETTLE_S = 240
 PAUSE_S = 1.5
 BETWEEN_FAULTS_S = 4.0
 ROLES = ("consumer", "relay", "scheduler")
+KINDS = (
+    *(f"{verb} {role}" for role in ROLES for verb in ("kill", "pause")),
+    *("kill worker", "pause worker", "kill redis", "pause redis", "flush"),
+)
 
 
 @dataclass
@@ -243,7 +247,8 @@ async def storm(stack: Stack, folder: Path, writes: int, seed: int) -> Outcome:
             addresses = set(await asyncio.gather(*work))
             outcome.write_seconds = time.monotonic() - begun
             storming.cancel()
-            await asyncio.gather(storming, return_exceptions=True)
+            with contextlib.suppress(asyncio.CancelledError):  # anything else went wrong with a fault itself
+                await storming
             for role in ROLES:
                 parts.send(role, signal.SIGCONT)
             await _settle(stack, receiver, addresses, count, outcome)

@@ -47,18 +47,20 @@ class Stack:
         return httpx.Client(base_url=self.url, headers=headers, timeout=30)
 
     def pid_of(self, *words: str) -> int:
-        """Give the process of this stack whose command line has these words.
+        """Give the process of this stack whose command line has these words, programs by their names without a folder.
 
         Raises:
             LookupError: there is none.
         """
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                arguments = (folder / "cmdline").read_bytes().split(b"\0")
+                arguments = (folder / "cmdline").read_bytes().decode().split("\0")
                 parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
                 continue
-            if parent == self.process.pid and all(word.encode() in arguments for word in words):
+            # Redis writes its address into its own name.
+            names = {word for argument in arguments for word in Path(argument).name.split()}
+            if parent == self.process.pid and set(words) <= names:
                 return int(folder.name)
         raise LookupError(words)
 
