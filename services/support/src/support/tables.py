@@ -81,7 +81,7 @@ tickets = sa.Table(
     sa.Index("tickets_status_priority_idx", "status", "priority", "id"),
     *(
         sa.Index(f"tickets_overdue_{column}_idx", column, "id", postgresql_where=sa.text("overdue"))
-        for column in ("created_at", "updated_at", "priority")
+        for column in ORDERS
     ),
     sa.Index("tickets_breach_at_idx", "breach_at"),
     sa.Index("tickets_labels_idx", "labels", postgresql_using="gin"),

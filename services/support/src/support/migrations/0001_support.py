@@ -86,7 +86,7 @@ def create_tickets() -> None:
             f"tickets_status_priority_{column}_idx", "tickets", ["status", "priority", column, "id"], schema=SCHEMA
         )
     op.create_index("tickets_status_priority_idx", "tickets", ["status", "priority", "id"], schema=SCHEMA)
-    for column in ("created_at", "updated_at", "priority"):
+    for column in ("created_at", "updated_at", "priority", "due_at"):
         op.create_index(
             f"tickets_overdue_{column}_idx",
             "tickets",

@@ -56,9 +56,9 @@ SELECT
     CASE WHEN n = 0 THEN t.subject ELSE '' END,
     'word' || abs(hashint8(i * 4 + n)) % 5000 || ' word' || abs(hashint8(i * 5 + n)) % 500
         || ' word' || abs(hashint8(i * 6 + n)) % 50 || ' ref' || i
-        || CASE WHEN i = 42 AND n = 1 THEN ' zugzwang' ELSE '' END || repeat(' please look at this again', 3),
+        || CASE WHEN i = 42 AND n = 0 THEN ' zugzwang' ELSE '' END || repeat(' please look at this again', 3),
     t.created_at + n * interval '10 minutes'
-FROM (SELECT *, row_number() OVER (ORDER BY id) AS i FROM support.tickets) AS t, generate_series(0, 2) AS n
+FROM (SELECT *, row_number() OVER (ORDER BY id) AS i FROM support.tickets) AS t, generate_series(0, %(replies)s) AS n
 WHERE n = 0 OR t.status <> 'open' AND (n = 1 OR chance(i, 10) < 25)
 ORDER BY i, n
 """
@@ -74,11 +74,13 @@ WHERE schemaname = 'support' AND tablename IN ('tickets', 'messages') AND indexn
 """
 
 
-def fill(url: str, count: int) -> None:
-    """Fill the empty tables of the database at `url` (as its administrator) with `count` tickets and twice as many
-    messages, and bring the statistics up to date, as autovacuum does in a running system.
+def fill(url: str, count: int, *, replies: int = 2) -> None:
+    """Fill the empty tables of the database at `url` (as its administrator) with `count` tickets.
+
+    Each has its first message and, if it is not open, up to `replies` more. The statistics are brought up to date, as
+    autovacuum does in a running system.
     """
-    values = {"count": count, "never": NEVER}
+    values = {"count": count, "never": NEVER, "replies": replies}
     with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.ClientCursor) as connection:
         connection.execute(_CHANCE)
         indexes = connection.execute(_INDEXES).fetchall()
