@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import httpx
 import uvicorn
@@ -14,15 +15,20 @@ from starlette.types import ASGIApp
 from chassis.rpc.client import channel
 from gateway import health, ratelimit
 from gateway.app import build
-from gateway.identity import Authenticator, KeySet
+from gateway.identity import Authenticator, KeySet, Source, at_url, of_auth
 from gateway.parts import Parts
 from gateway.protocol import GatewayProtocol
 from gateway.redisline import RedisLine
+from gateway.revocations import Revocations
 from gateway.services import SERVICES
 from gateway.settings import GatewaySettings
+from neoforge.auth.v1.verification_pb2_grpc import VerificationServiceStub
 from neoforge.projects.v1.invitations_pb2_grpc import InvitationsServiceStub
 from neoforge.projects.v1.projects_pb2_grpc import ProjectsServiceStub
 from neoforge.projects.v1.webhooks_pb2_grpc import WebhooksServiceStub
+
+if TYPE_CHECKING:
+    from neoforge.auth.v1.verification_pb2_grpc import VerificationServiceAsyncStub
 
 _REDIS_TIMEOUT_S = 0.25
 
@@ -50,20 +56,27 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
         for to in reached.values():
             stack.push_async_callback(to.close, None)
 
-        keys = KeySet(settings.jwks_url, client)
+        verification = revocations = None
+        if (auth := next((to for service, to in reached.items() if service.name == "auth"), None)) is not None:
+            verification = VerificationServiceStub(auth)
+            revocations = Revocations(verification, settings.revocation_patience_s)
+        keys = KeySet(_key_source(settings.jwks_url, client, verification))
         line = RedisLine(redis, ratelimit.SCRIPT, settings.redis_patience_s)
         readiness = health.Readiness(
             {
                 "projects": health.service("projects", projects_channel),
                 **{service.name: health.service(service.name, to) for service, to in reached.items()},
                 "redis": health.redis(redis),
-                "issuer": health.issuer(lambda: keys.known),
+                "issuer": health.known("issuer", lambda: keys.known),
+                **({"revocations": health.known("revocations", lambda: revocations.fresh)} if revocations else {}),
             }
         )
         parts = Parts(
             settings=settings,
             tiers=settings.tiers,
-            authenticator=Authenticator(keys, settings.token_issuer, settings.token_audience),
+            authenticator=Authenticator(
+                keys, settings.token_issuer, settings.token_audience, verification, revocations
+            ),
             limiter=ratelimit.Limiter(line),
             readiness=readiness,
             services={service.stubs: service.stubs(to) for service, to in reached.items()},
@@ -71,9 +84,19 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
             webhooks=WebhooksServiceStub(projects_channel),
             invitations=InvitationsServiceStub(projects_channel),
         )
-        for work in (line.keep_going(), keys.keep_fresh(), readiness.watch()):
+        works = [line.keep_going(), keys.keep_fresh(), readiness.watch()]
+        works += [revocations.follow()] if revocations else []
+        for work in works:
             stack.callback(asyncio.create_task(work).cancel)
         yield parts, build(parts)
+
+
+def _key_source(
+    url: str | None, client: httpx.AsyncClient, verification: "VerificationServiceAsyncStub | None"
+) -> Source:
+    if url is not None or verification is None:
+        return at_url(url or "", client)
+    return of_auth(verification)
 
 
 def http_server(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Server:

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from chassis.jobs import metrics
 from chassis.jobs.declaration import Job
 from chassis.jobs.queues import QUEUES, UNACKED
+from chassis.jobs.queues import depth as depth_metric
 from chassis.jobs.store import Handed
 from chassis.telemetry import propagator, tracer
 
@@ -109,7 +110,7 @@ class Broker:
             _, *counts = await pipeline.execute()
         depths = dict(zip(self.queues, map(Depth, counts[::2], counts[1::2]), strict=True))
         for queue, depth in depths.items():
-            metrics.queue_depth.labels(queue).set(depth.waiting + depth.unacked)
+            depth_metric.labels(queue).set(depth.waiting + depth.unacked)
         return depths
 
     async def lost(self) -> bool:

@@ -2,11 +2,6 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-queue_depth = Gauge(
-    "celery_queue_depth",
-    "Messages of a Celery queue that wait or are with a worker, read from Redis",
-    ("queue",),
-)
 outbox_messages = Gauge(
     "outbox_messages",
     "Messages of the outbox by state: waiting, leased (with the broker or a worker), dead",
