@@ -102,6 +102,13 @@ lint-generated: $(VENV)/.dev
 gen: $(VENV)/.dev ## Regenerate what is generated (protobuf code)
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python protos/generate.py
 
+.PHONY: new-service
+new-service: $(VENV)/.dev ## Write a new service that runs and is tested (NAME=billing RESOURCE=invoice)
+	@$(BIN)/python -m devstack new-service "$(NAME)" --resource "$(or $(RESOURCE),item)"
+	@$(COMPILE) services/$(NAME)/pyproject.toml -c locks/stack.txt -o locks/$(NAME).txt
+	@$(MAKE) --no-print-directory setup gen
+	@echo "==> services/$(NAME) is there; docs/new-service.md says what to change first"
+
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" $(foreach m,$(notdir $(MEMBERS)),--no-emit-package neoforge-$(m))
 

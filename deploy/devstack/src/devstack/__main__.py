@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from devstack.errors import StackError
 from devstack.folders import Folders
@@ -22,6 +23,9 @@ def main() -> int:
     envoy_config.add_argument("--validate", action="store_true", help="let Envoy check it instead")
     smoke = commands.add_parser("smoke", help="the checks of a deploy, against a running stack")
     smoke.add_argument("url")
+    new_service = commands.add_parser("new-service", help="write a new service into this tree")
+    new_service.add_argument("name")
+    new_service.add_argument("--resource", default="item", help="what it keeps, in the singular")
     options = parser.parse_args()
     try:
         return _run(options)
@@ -38,6 +42,12 @@ def _run(options: argparse.Namespace) -> int:
         from devstack.smoke import smoke  # noqa: PLC0415
 
         return smoke(options.url, os.environ.get("NEOFORGE_TOKEN"))
+    if options.command == "new-service":
+        from devstack.new_service import Names, render  # noqa: PLC0415
+
+        for file in render(Path.cwd(), Names(options.name, options.resource)):
+            print(file.relative_to(Path.cwd()))
+        return 0
     ports = Ports(options.port)
     if options.command == "envoy-config":
         from devstack import envoy  # noqa: PLC0415
