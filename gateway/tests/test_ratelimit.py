@@ -233,4 +233,4 @@ def test_changes_to_tiers_are_read_or_refused() -> None:
     for bad in ("reads", "reads=0/1", "reads=5", "nobody=1/1", "reads=5/0", "reads=-1/1"):
         with pytest.raises(ValueError, match="tier"):
             parse_tiers([bad])
-    assert TIERS.keys() == {"anonymous", "reads", "writes"}
+    assert TIERS.keys() == {"anonymous", "reads", "writes", "credentials", "refreshes"}

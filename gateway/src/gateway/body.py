@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping
 from email.message import Message
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from pydantic_core import from_json
 from starlette.types import Receive, Scope
@@ -12,6 +13,9 @@ from starlette.types import Receive, Scope
 from gateway.problems import Problem
 
 JSON: Final = frozenset({"application/json"})
+FORM: Final = "application/x-www-form-urlencoded"
+JSON_OR_FORM: Final = JSON | {FORM}
+"""For clients of OAuth 2.0, which send forms (RFC 6749, appendix B)."""
 MERGE_PATCH: Final = frozenset({"application/json", "application/merge-patch+json"})
 
 
@@ -23,10 +27,11 @@ class ClientGone(Exception):
 
 
 async def read_json(scope: Scope, receive: Receive, media_types: Collection[str], limit: int) -> Any:
-    """Read the body as one JSON value (RFC 8259); of a member that comes twice, the last counts.
+    """Read the body as one JSON value (RFC 8259), or as a form where `media_types` says so, which becomes an object of
+    texts; of a member that comes twice, the last counts.
 
     Raises:
-        Problem: wrong media type (415), more than `limit` bytes (413), or not JSON (400).
+        Problem: wrong media type (415), more than `limit` bytes (413), or not JSON or a form (400).
         ClientGone: the client went away.
     """
     headers = dict(scope["headers"])
@@ -35,7 +40,9 @@ async def read_json(scope: Scope, receive: Receive, media_types: Collection[str]
         raise Problem(
             "UNSUPPORTED_MEDIA_TYPE", "The body must not be compressed.", headers=[(b"accept-encoding", b"identity")]
         )
-    return _parse(await _read(headers, receive, limit))
+    content = await _read(headers, receive, limit)
+    is_form = headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == FORM.encode()
+    return _parse_form(content) if is_form else _parse(content)
 
 
 async def read_parts(scope: Scope, receive: Receive, limit: int, most: int) -> AsyncIterator[bytes]:
@@ -100,6 +107,13 @@ async def _read(headers: Mapping[bytes, bytes], receive: Receive, limit: int) ->
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
+
+
+def _parse_form(content: bytes) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(content.decode("ascii"), keep_blank_values=True, errors="strict"))
+    except ValueError:
+        raise Problem("MALFORMED_BODY", "The form is not percent-encoded UTF-8.") from None
 
 
 def _parse(content: bytes) -> Any:

@@ -14,6 +14,7 @@ from gateway.addresses import bucket
 from gateway.conditional import NONE, Preconditions
 from gateway.declaration import Declaration, Kind
 from gateway.problems import Problem
+from gateway.ratelimit import Uncounted
 from gateway.representation import Headers
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class Call(Request):
         """Idempotency key and fingerprint of this request."""
         self._kind = declaration.kind
         self._public = declaration.public
+        self._outlives_service = declaration.outlives_service
+        self._credentials = declaration.credentials
+        self._about_account = declaration.about_account
         self._deadline = time.monotonic() + self.parts.settings.call_timeout_s
         self._decision: Decision | None = None
         self._bucket = ""
@@ -50,21 +54,35 @@ class Call(Request):
             Problem: UNAUTHENTICATED or QUOTA_EXCEEDED.
         """
         parts, address = self.parts, self.scope["neoforge.address"]
+        if self._credentials:
+            self.caller = Caller(address=address)
+            await self._take(self._credentials, bucket(address))
+            return
         if self._public and not any(name == b"authorization" for name, _ in self.scope["headers"]):
             self.caller = Caller(address=address)
             await self._take("anonymous", bucket(address))
             return
         try:
-            self.caller = await parts.authenticator.caller(self.scope["headers"], address)
+            proof = await parts.authenticator.proof(self.scope["headers"])
         except Problem:
             await self._take("anonymous", bucket(address))
             raise
+        self.caller = proof.caller(address)
         await self._take(self._kind.tier, str(self.caller.subject))
+        if proof.personal and self._about_account:
+            raise Problem("FORBIDDEN", "A personal access token reaches nothing about the account and its sessions.")
+        if not proof.may_write and self._kind is not Kind.READ:
+            raise Problem("FORBIDDEN", "This personal access token may only read.")
 
     @property
     def shared_s(self) -> int:
         """How many seconds everyone may keep the answer; 0 for one that is the caller's own."""
         return self.parts.settings.public_max_age if self._public and not self.caller.signed_in else 0
+
+    @property
+    def may_be_stale(self) -> bool:
+        """Whether the last good answer will do where there is no new one: it is nobody's in particular."""
+        return self._outlives_service and not self.caller.signed_in
 
     async def ask(self, rpc: Any, message: Any) -> Reply:
         """Call a service for what this request is about; a read or a keyed write once more if the service was away.
@@ -133,11 +151,16 @@ class Call(Request):
 
     def _left_s(self) -> float:
         left: float = self._deadline - time.monotonic()
+        if self.may_be_stale:
+            left = min(left, self.parts.settings.public_patience_s)
         return max(0.001, left)
 
     async def _take(self, tier: str, who: str) -> None:
         self._bucket = who
-        self._decision = decision = await self.parts.limiter.take(self.parts.tiers[tier], who)
+        try:
+            self._decision = decision = await self.parts.limiter.take(self.parts.tiers[tier], who)
+        except Uncounted:
+            raise Problem("UNAVAILABLE", "Nobody counts tries right now, so none is let through.") from None
         metrics.rate_limit_decisions.labels(tier, "admitted" if decision.allowed else "refused").inc()
         if not decision.allowed:
             raise Problem(

@@ -18,6 +18,7 @@ REQUEST_HEADERS: Final = (
     "If-None-Match",
     "Traceparent",
     "Tracestate",
+    "X-NeoForge-CSRF",
     "X-Request-Id",
 )
 EXPOSED_HEADERS: Final = (

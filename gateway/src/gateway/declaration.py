@@ -62,8 +62,15 @@ class Declaration:
     has_cursor: bool = False
     public: bool = False
     """Whether a read is answered to all, signed in or not; what nobody in particular gets, all may keep a while."""
+    outlives_service: bool = False
+    """Whether the last good answer of a public read is given on while its service is away; see lastgood.py."""
     media_type: str = "application/json"
     """The type of a read's answer."""
+    credentials: str = ""
+    """For a request that proves by what it holds (a password, a code, a refresh token) who sends it, and is not
+    looked at for an access token: the rate limit's tier that it counts against, by its address."""
+    about_account: bool = False
+    """Whether it is about the caller's account and its sessions, which no personal access token reaches."""
     takes_file: bool = False
     """Whether the request's body is a file, of any media type."""
     gives_file: bool = False

@@ -83,10 +83,10 @@ def redis(client: Redis) -> Probe:
     return probe
 
 
-def issuer(known: Callable[[], bool]) -> Probe:
-    """Tell whether the token issuer's keys are known; they stay known while it is away."""
+def known(name: str, is_known: Callable[[], bool]) -> Probe:
+    """Tell whether this process knows what it must: the issuer's keys, say, which stay known while it is away."""
 
     async def probe() -> Mapping[str, bool]:
-        return {"issuer": known()}
+        return {name: is_known()}
 
     return probe

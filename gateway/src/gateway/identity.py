@@ -4,12 +4,16 @@ Answers follow RFC 6750, section 3: no `error` where no token was sent, `invalid
 """
 
 import asyncio
+import json
 import logging
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
+import grpc
 import httpx
 import jwt
 from jwt.algorithms import OKPAlgorithm
@@ -17,6 +21,11 @@ from jwt.algorithms import OKPAlgorithm
 from chassis.identity import Caller
 from gateway import metrics
 from gateway.problems import Problem
+from gateway.revocations import Revocations
+from neoforge.auth.v1.verification_pb2 import GetKeySetRequest, ResolveAccessTokenRequest
+
+if TYPE_CHECKING:
+    from neoforge.auth.v1.verification_pb2_grpc import VerificationServiceAsyncStub
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +43,38 @@ _LONGEST_TOKEN: Final = 8_192
 _TOKEN_CHARACTERS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 
 
+PERSONAL: Final = b"nft_"
+"""What personal access tokens begin with."""
+_RESOLVED_S: Final = 60.0
+"""How long it is remembered whose a personal access token is; a revoked one is refused at once all the same."""
+
+Source: TypeAlias = Callable[[], Awaitable[Any]]
+"""Gives the issuer's key set, a JWK set as parsed JSON; raises what the way to it raises."""
+
+
+def at_url(url: str, client: httpx.AsyncClient) -> Source:
+    """Fetch the keys over HTTP."""
+
+    async def fetch() -> Any:
+        return (await client.get(url, timeout=_FETCH_TIMEOUT_S)).raise_for_status().json()
+
+    return fetch
+
+
+def of_auth(verification: "VerificationServiceAsyncStub") -> Source:
+    """Ask the auth service for the keys."""
+
+    async def fetch() -> Any:
+        return json.loads((await verification.GetKeySet(GetKeySetRequest(), timeout=_FETCH_TIMEOUT_S)).jwks)
+
+    return fetch
+
+
 class KeySet:
     """The issuer's public keys (RFC 7517) by key id; the last good ones stay while the issuer is away."""
 
-    def __init__(self, url: str, client: httpx.AsyncClient) -> None:
-        self._url = url
-        self._client = client
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self._keys: dict[str, Any] = {}
         self._asked = float("-inf")
         self._fetching = asyncio.Lock()
@@ -74,9 +109,8 @@ class KeySet:
     async def _fetch(self) -> None:
         self._asked = time.monotonic()
         try:
-            answer = await self._client.get(self._url, timeout=_FETCH_TIMEOUT_S)
-            keys = _read(answer.raise_for_status().json())
-        except (httpx.HTTPError, ValueError, jwt.InvalidKeyError) as fault:
+            keys = _read(await self._source())
+        except (httpx.HTTPError, grpc.aio.AioRpcError, ValueError, jwt.InvalidKeyError) as fault:
             log.warning("the issuer's keys could not be fetched, keeping %d: %s", len(self._keys), fault or type(fault))
             return
         if keys.keys() != self._keys.keys():
@@ -107,18 +141,53 @@ def _read(document: Any) -> dict[str, Any]:
     return keys
 
 
-class Authenticator:
-    """Tells who sent a request by its bearer token."""
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a token proves until `expires` (Unix time): who, with which roles, in which session.
 
-    def __init__(self, keys: KeySet, issuer: str, audience: str) -> None:
+    The `session` of a personal access token is the token's own id; it `may_write` or not.
+    """
+
+    expires: float
+    subject: UUID
+    roles: frozenset[str]
+    session: str
+    personal: bool = False
+    may_write: bool = True
+
+    def caller(self, address: str) -> Caller:
+        """Give the person."""
+        return Caller(subject=self.subject, roles=self.roles, session=self.session, address=address)
+
+
+class Authenticator:
+    """Tells who sent a request by its bearer token.
+
+    With an auth service behind (`verification`), revoked sessions are refused, and personal access tokens accepted.
+    """
+
+    def __init__(
+        self,
+        keys: KeySet,
+        issuer: str,
+        audience: str,
+        verification: "VerificationServiceAsyncStub | None" = None,
+        revocations: Revocations | None = None,
+    ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
-        self._proved: dict[bytes, tuple[float, UUID, frozenset[str], str]] = {}
+        self._verification = verification
+        self._revocations = revocations
+        self._proved: dict[bytes, Proof] = {}
         self._generation = 0
 
     async def caller(self, headers: Iterable[tuple[bytes, bytes]], address: str) -> Caller:
-        """Give the person whose token the request carries.
+        """Give the person whose token the request carries; raises as `proof`."""
+        return (await self.proof(headers)).caller(address)
+
+    async def proof(self, headers: Iterable[tuple[bytes, bytes]]) -> Proof:
+        """Give what the request's token proves.
 
         Raises:
             Problem: UNAUTHENTICATED, when it carries none or one that is no good.
@@ -136,15 +205,43 @@ class Authenticator:
             self._proved.clear()
             self._generation = self._keys.generation
         proved = self._proved.get(token)
-        if proved is None or proved[0] <= time.time():
+        if proved is None or proved.expires <= time.time():
             proved = await self._prove(token)
-        return Caller(subject=proved[1], roles=proved[2], session=proved[3], address=address)
+        if self._revocations is not None and self._revocations.refuses(proved.session):
+            raise _refused("revoked", "The session has ended, or the token was revoked.")
+        return proved
 
-    async def _prove(self, token: bytes) -> tuple[float, UUID, frozenset[str], str]:
-        """Check signature and claims, and remember the outcome: a signature costs as much as the rest of a request."""
+    async def _prove(self, token: bytes) -> Proof:
+        """Check a token, and remember the outcome: a signature costs as much as the rest of a request."""
         self._proved.pop(token, None)
         if not token or len(token) > _LONGEST_TOKEN or not _TOKEN_CHARACTERS.issuperset(token):
             raise _refused("malformed", "The token is no JWT.")
+        if token.startswith(PERSONAL) and self._verification is not None:
+            proved = await self._resolve(token, self._verification)
+        else:
+            proved = await self._verify(token)
+        if len(self._proved) >= _REMEMBERED:
+            self._proved.pop(next(iter(self._proved)))
+        self._proved[token] = proved
+        return proved
+
+    async def _resolve(self, token: bytes, verification: "VerificationServiceAsyncStub") -> Proof:
+        """Ask whose a personal access token is."""
+        try:
+            found = await verification.ResolveAccessToken(
+                ResolveAccessTokenRequest(token=token.decode()), timeout=_FETCH_TIMEOUT_S
+            )
+        except grpc.aio.AioRpcError as fault:
+            if fault.code() is not grpc.StatusCode.UNAUTHENTICATED:
+                raise Problem("UNAVAILABLE", "The auth service does not answer.") from None
+            raise _refused("personal", "The personal access token is good no more.") from None
+        expires = min(found.expires_at.ToDatetime(UTC).timestamp(), time.time() + _RESOLVED_S)
+        return Proof(
+            expires, UUID(found.subject), frozenset(found.roles), found.id, personal=True, may_write=found.may_write
+        )
+
+    async def _verify(self, token: bytes) -> Proof:
+        """Check the signature and the claims of a JWT."""
         try:
             header = jwt.get_unverified_header(token)
         except jwt.InvalidTokenError:
@@ -170,14 +267,10 @@ class Authenticator:
             raise _refused("signature", "The token's signature is wrong.") from None
         except (jwt.InvalidTokenError, ValueError, OverflowError):
             raise _refused("claims", "The token was not made for this.") from None
-        proved = _person(claims)
-        if len(self._proved) >= _REMEMBERED:
-            self._proved.pop(next(iter(self._proved)))
-        self._proved[token] = proved
-        return proved
+        return _person(claims)
 
 
-def _person(claims: Mapping[str, Any]) -> tuple[float, UUID, frozenset[str], str]:
+def _person(claims: Mapping[str, Any]) -> Proof:
     roles, session = claims.get("roles", []), claims.get("sid", "")
     try:
         subject = UUID(claims["sub"])
@@ -185,7 +278,7 @@ def _person(claims: Mapping[str, Any]) -> tuple[float, UUID, frozenset[str], str
         raise _refused("claims", "The token's subject is no person of this product.") from None
     if not isinstance(session, str) or not isinstance(roles, list) or not all(isinstance(r, str) for r in roles):
         raise _refused("claims", "The token's session or roles cannot be read.")
-    return float(claims["exp"]), subject, frozenset(roles), session
+    return Proof(float(claims["exp"]), subject, frozenset(roles), session)
 
 
 def _refused(reason: str, description: str = "") -> Problem:

@@ -47,6 +47,7 @@ class Problem(BaseModel):
     instance: str = Field(description="The path that was asked for.")
     trace_id: str
     request_id: str
+    error: str | None = Field(default=None, description="What clients of OAuth 2.0 know it by (RFC 6749).")
     errors: list[FieldProblem] | None = Field(default=None, description="With status 422: every value at fault.")
 
 

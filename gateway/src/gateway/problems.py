@@ -100,7 +100,8 @@ TYPES: Final[dict[str, Type]] = {
         "illegal-move",
         "The status cannot move this way",
         HTTPStatus.CONFLICT,
-        "An open ticket becomes pending or solved, a pending one open or solved, a solved one open or closed.",
+        "An open ticket becomes pending or solved, a pending one open or solved, a solved one open or closed. "
+        "A resolved incident stays resolved: open another.",
     ),
     "CATEGORY_IN_USE": Type(
         "category-in-use",
@@ -125,6 +126,42 @@ TYPES: Final[dict[str, Type]] = {
         "A limit of the product is reached",
         HTTPStatus.CONFLICT,
         "One more would be over a published limit. Remove something first.",
+    ),
+    "INVALID_CREDENTIALS": Type(
+        "invalid-credentials",
+        "The address or the password is wrong",
+        HTTPStatus.UNAUTHORIZED,
+        "Correct them, or ask for a new password. Which of both is wrong is not told.",
+    ),
+    "INVALID_REFRESH_TOKEN": Type(
+        "invalid-refresh-token",
+        "The refresh token is good no more",
+        HTTPStatus.UNAUTHORIZED,
+        "Sign in again. Its session has ended, or the token was used before.",
+    ),
+    "INVALID_CODE": Type(
+        "invalid-code",
+        "The code is wrong or good no more",
+        HTTPStatus.UNAUTHORIZED,
+        "Type it as the mail shows it, or ask for a new one: a code takes few tries, and half an hour.",
+    ),
+    "WRONG_PASSWORD": Type(
+        "wrong-password",
+        "The current password is wrong",
+        HTTPStatus.FORBIDDEN,
+        "Correct it, or ask for a new password.",
+    ),
+    "TOO_MANY_ATTEMPTS": Type(
+        "too-many-attempts",
+        "Too many tries",
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Wait for the seconds in Retry-After; the account is not locked, and signs in from elsewhere.",
+    ),
+    "CROSS_SITE": Type(
+        "cross-site",
+        "The request does not come from the product's own pages",
+        HTTPStatus.FORBIDDEN,
+        "A request that uses the session's cookie needs the header X-NeoForge-CSRF: 1 and the Origin of the product.",
     ),
     "UNAVAILABLE": Type(
         "unavailable",
@@ -237,6 +274,9 @@ _BY_CODE: Final[dict[StatusCode, str]] = {
 }
 """What stands in for a reason that this gateway does not know (yet): the same HTTP status, the nearest type."""
 
+_OAUTH: Final = dict.fromkeys(("INVALID_CREDENTIALS", "INVALID_REFRESH_TOKEN"), "invalid_grant")
+"""What clients of OAuth 2.0 know these by (RFC 6749, section 5.2)."""
+
 _RETRY_SOON: Final = frozenset({"UNAVAILABLE", "IDEMPOTENCY_IN_FLIGHT"})
 _OURS: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"})
 """Reasons whose message is about our parts and no business of the client's."""
@@ -266,14 +306,21 @@ class Problem(Exception):
         *,
         errors: Iterable[FieldError] = (),
         headers: Iterable[tuple[bytes, bytes]] = (),
+        error: str | None = None,
     ) -> None:
         super().__init__(detail)
+        self.error = error
         self.type = TYPES[reason]
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = list(headers)
         if reason in _RETRY_SOON:
             self.headers.append((b"retry-after", b"1"))
+
+
+def is_outage(error: RemoteError) -> bool:
+    """Whether it is our parts that failed, not the request."""
+    return TYPES[error.reason if error.reason in TYPES else _BY_CODE.get(error.code, "INTERNAL")].status >= 500  # noqa: PLR2004 - the border between whose faults they are
 
 
 def from_remote(error: RemoteError) -> Problem:
@@ -285,7 +332,13 @@ def from_remote(error: RemoteError) -> Problem:
         detail = f"The resource has version {error.metadata['version']} now. {TYPES[reason].advice}"
     else:
         detail = error.message or TYPES[reason].title
-    return Problem(reason, detail, errors=[FieldError(v.description, _pointer(v.field)) for v in error.violations])
+    headers = []
+    if "retry_after" in error.metadata:
+        headers.append((b"retry-after", error.metadata["retry_after"].encode()))
+    if TYPES[reason].status is HTTPStatus.UNAUTHORIZED:
+        headers.append((b"www-authenticate", b'Bearer realm="neoforge"'))
+    errors = [FieldError(v.description, _pointer(v.field)) for v in error.violations]
+    return Problem(reason, detail, errors=errors, headers=headers, error=_OAUTH.get(reason))
 
 
 def body(problem: Problem, public_url: str, instance: str) -> bytes:
@@ -299,6 +352,8 @@ def body(problem: Problem, public_url: str, instance: str) -> bytes:
         "trace_id": telemetry.trace_id(),
         "request_id": logs.request_id.get(),
     }
+    if problem.error:
+        members["error"] = problem.error
     if problem.errors:
         members["errors"] = [error.as_json() for error in problem.errors]
     return to_json(members)

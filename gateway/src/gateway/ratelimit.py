@@ -4,12 +4,13 @@ Sources: GCRA (ITU-T I.371), draft-ietf-httpapi-ratelimit-headers-10, RFC 6585 (
 (Retry-After).
 """
 
+import asyncio
 import math
 import re
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Final, Protocol
 
@@ -18,6 +19,8 @@ from gateway import metrics
 SCRIPT: Final = files("gateway").joinpath("gcra.lua").read_text(encoding="utf-8")
 
 _MICROSECONDS: Final = 1_000_000
+_STRICT_TRIES: Final = 6
+_STRICT_PAUSE_S: Final = 0.05
 _LOCAL_BUCKETS: Final = 10_000
 """Buckets kept in memory while Redis is away; the longest unused makes room."""
 
@@ -29,6 +32,8 @@ class Tier:
     name: str
     quota: int
     window_s: int
+    strict: bool = False
+    """Whether nothing is admitted while nobody counts for all gateways together."""
 
     @property
     def interval_us(self) -> int:
@@ -47,6 +52,8 @@ TIERS: Final[dict[str, Tier]] = {
         Tier("anonymous", 120, 60),  # by address: requests without a valid token
         Tier("reads", 3_000, 60),  # by person
         Tier("writes", 600, 60),  # by person
+        Tier("credentials", 60, 60, strict=True),  # by address: passwords and codes
+        Tier("refreshes", 600, 60, strict=True),  # by address: refresh tokens
     )
 }
 
@@ -62,7 +69,7 @@ def parse_tiers(changes: Iterable[str]) -> dict[str, Tier]:
         found = re.fullmatch(r"([a-z]+)=([1-9][0-9]{0,8})/([1-9][0-9]{0,5})", change)
         if found is None or found[1] not in TIERS:
             raise ValueError(f"{change!r} is not tier=requests/seconds with a tier of {', '.join(TIERS)}")
-        tiers[found[1]] = Tier(found[1], int(found[2]), int(found[3]))
+        tiers[found[1]] = replace(TIERS[found[1]], quota=int(found[2]), window_s=int(found[3]))
     return tiers
 
 
@@ -102,6 +109,10 @@ class Decision:
         return fields
 
 
+class Uncounted(Exception):
+    """Redis does not answer, and the tier admits nothing that is not counted there."""
+
+
 class Scripts(Protocol):
     """Runs the script in Redis, or says at once that Redis is away."""
 
@@ -120,8 +131,19 @@ class Limiter:
         self._local = LocalBuckets()
 
     async def take(self, tier: Tier, who: str) -> Decision:
-        """Take one request out of the bucket of `who`."""
+        """Take one request out of the bucket of `who`.
+
+        Raises:
+            Uncounted: the tier is strict, and Redis does not answer.
+        """
         answer = await self._scripts.run(_key(tier, who), tier.interval_us, tier.quota, 1)
+        for _ in range(_STRICT_TRIES if tier.strict else 0):  # a moment's delay must keep nobody out
+            if answer is not None:
+                break
+            await asyncio.sleep(_STRICT_PAUSE_S)
+            answer = await self._scripts.run(_key(tier, who), tier.interval_us, tier.quota, 1)
+        if answer is None and tier.strict:
+            raise Uncounted
         if answer is None:
             metrics.rate_limit_local.inc()
             return self._local.take(tier, who, time.time_ns() // 1_000)

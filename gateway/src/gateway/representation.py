@@ -36,6 +36,10 @@ class Answer:
     replayed: bool = False
     unchanged: bool = False
     media_type: str = MEDIA_TYPE
+    age_s: int | None = None
+    """How many seconds old it is, where it is the last good answer and no new one."""
+    cookies: tuple[bytes, ...] = ()
+    """Values of Set-Cookie (RFC 6265); only a write has any."""
     download: "Download | None" = None
 
 
@@ -73,7 +77,17 @@ def read(
         Problem: VERSION_MISMATCH, when If-Match does not hold.
     """
     kept = b"public, max-age=%d" % shared_s if shared_s else b"private, no-cache"
-    headers: Headers = [(b"cache-control", kept), (b"vary", b"Authorization, Accept-Encoding")]
+    headers: Headers = [(b"vary", b"Authorization, Accept-Encoding")]
+    if answer.age_s is not None:
+        kept = b"public, no-cache"
+        headers += [
+            (b"age", b"%d" % answer.age_s),
+            (b"warning", b'110 - "Response is Stale"'),  # RFC 7234, section 5.5.1: gone from RFC 9111, and understood
+            (b"cache-status", b"neoforge; hit; ttl=-%d; detail=stale-if-error" % max(1, answer.age_s)),  # RFC 9211
+        ]
+    headers.append((b"cache-control", kept))
+    if shared_s:  # whoever embeds a badge or reads a feed may
+        headers += [(b"access-control-allow-origin", b"*"), (b"cross-origin-resource-policy", b"cross-origin")]
     if answer.tag is not None:
         outcome = Outcome.NOT_MODIFIED if answer.unchanged else preconditions.of_read(answer.tag, gzip_accepted=gzip)
         if outcome is Outcome.FAILED:
@@ -93,6 +107,7 @@ def written(answer: Answer, *, gzip: bool) -> tuple[HTTPStatus, Headers, bytes]:
     """Give status, headers and body of what a write answers; a repeated creation is 200, not 201."""
     headers: Headers = [(b"cache-control", b"no-store"), (b"vary", b"Authorization, Accept-Encoding")]
     status = answer.status
+    headers += [(b"set-cookie", cookie) for cookie in answer.cookies]
     if answer.location is not None:
         headers.append((b"location", answer.location.encode("latin-1")))
     if answer.replayed:

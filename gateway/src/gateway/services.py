@@ -10,6 +10,10 @@ from typing import Any, Final
 from grpc.aio import Channel
 
 from gateway.operations import Operations
+from gateway.routes.auth_access_tokens import access_tokens, audit
+from gateway.routes.auth_accounts import accounts
+from gateway.routes.auth_sessions import sessions
+from gateway.routes.auth_stubs import AuthStubs
 from gateway.routes.community_moderation import categories, moderation
 from gateway.routes.community_posts import posts
 from gateway.routes.community_replies import replies
@@ -30,6 +34,7 @@ class Service:
 
 
 SERVICES: Final[tuple[Service, ...]] = (
+    Service("auth", AuthStubs, (accounts, sessions, access_tokens, audit)),
     Service("community", CommunityStubs, (posts, replies, categories, moderation)),
     Service("support", SupportStubs, (tickets, attachments, canned_replies)),
 )  # fmt: skip

@@ -29,12 +29,26 @@ class GatewaySettings(ProcessSettings):
     community_target: Address | None = None
     """Without it, the API has no community."""
 
+    auth_target: Address | None = None
+    """Without it, the API has no accounts and sessions, and tokens come from the issuer that `jwks_url` names."""
+
+    revocation_patience_s: Annotated[float, Field(ge=1, le=600)] = 60.0
+    """How long requests are let through while the auth service does not tell what was revoked."""
+
+    status_target: Address | None = None
+    """Without it, the API has no status page."""
+
+    public_patience_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    """How long a public answer waits for its service, where the last good one is given in place of an outage."""
+
     public_max_age_s: Annotated[int, Field(ge=0, le=3600)] | None = None
     """Seconds for which everyone may keep what is shown to nobody in particular; 60 in production, else 5."""
 
     redis_url: SecretStr
 
-    jwks_url: Annotated[str, Field(pattern=r"^https?://")]
+    jwks_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    """Where the issuer publishes its keys; without it the auth service is asked."""
+
     token_issuer: Annotated[str, Field(min_length=1)]
     token_audience: Annotated[str, Field(min_length=1)]
 
@@ -85,8 +99,11 @@ class GatewaySettings(ProcessSettings):
 
     @field_validator("public_url", "jwks_url")
     @classmethod
-    def _encrypted(cls, value: str, info: ValidationInfo) -> str:
-        if not value.startswith("https://") and in_production(info):
+    def _encrypted(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            if info.data.get("auth_target") is None:
+                raise ValueError("must be set, or NEOFORGE_AUTH_TARGET")
+        elif not value.startswith("https://") and in_production(info):
             raise ValueError("must be https in production")
         return value
 
