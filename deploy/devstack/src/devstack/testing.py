@@ -18,6 +18,8 @@ from chassis.testing.otlp import OtlpReceiver
 
 START_S = 120
 PORTS = 60
+CLEANUP_INTERVAL_S = 2
+"""How often the clean-ups run in the stack of tests."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, otlp: OtlpReceiver) -> Itera
         "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.endpoint,
         "OTEL_TRACES_SAMPLER": "parentbased_always_on",
         "OTEL_BSP_SCHEDULE_DELAY": "200",
+        "NEOFORGE_CLEANUP_INTERVAL_SECONDS": str(CLEANUP_INTERVAL_S),
     }
     with running_stack(tmp_path_factory.mktemp("stack"), environment) as running:
         yield running
