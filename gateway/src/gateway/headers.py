@@ -17,6 +17,7 @@ class SecurityHeaders:
             (b"x-content-type-options", b"nosniff"),
             (b"referrer-policy", b"no-referrer"),
             (b"cross-origin-resource-policy", b"same-site"),
+            (b"content-security-policy", API_POLICY),
         ]
         if strict_transport:
             self._fields.append((b"strict-transport-security", b"max-age=%d; includeSubDomains" % _HALF_A_YEAR))
@@ -29,10 +30,8 @@ class SecurityHeaders:
 
         async def protect(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [*message["headers"], *self._fields]
-                if not any(name == b"content-security-policy" for name, _ in headers):
-                    headers.append((b"content-security-policy", API_POLICY))
-                message["headers"] = headers
+                said = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(field for field in self._fields if field[0] not in said)]
             await send(message)
 
         await self._app(scope, receive, protect)

@@ -25,6 +25,10 @@ rate_limit_local = Counter(
     "rate_limit_local_decisions_total",
     "Decisions that were made in memory because Redis did not answer in time",
 )
+stale_answers = Counter(
+    "stale_answers_total",
+    "Public answers that were the last good ones, since the service behind them was away",
+)
 token_rejections = Counter(
     "token_rejections_total",
     "Bearer tokens that were refused, by reason",

@@ -101,7 +101,7 @@ class Operation(APIRoute):
         if declaration.kind is not Kind.READ:
             self._check_write(call)
             await self._read_write(call, arguments)
-        answer = await self._endpoint(call, **arguments)
+        answer = await self._ask(call, arguments)
         if declaration.kind is Kind.READ:
             status, fields, body = read(answer, call.preconditions, gzip=call.gzip_accepted, shared_s=call.shared_s)
             if status is HTTPStatus.NOT_MODIFIED:
@@ -109,6 +109,21 @@ class Operation(APIRoute):
         else:
             status, fields, body = written(answer, gzip=call.gzip_accepted)
         return status, fields + call.quota_headers(), body, answer.download
+
+    async def _ask(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
+        """Give the endpoint's answer or, where that may be, the last good one in place of an outage (RFC 5861)."""
+        if not call.may_be_stale or call.scope["query_string"]:
+            return await self._endpoint(call, **arguments)
+        path, last_good = call.scope["path"], call.parts.last_good
+        try:
+            answer = await self._endpoint(call, **arguments)
+        except RemoteError as fault:
+            stale = await last_good.find(path) if problems.is_outage(fault) else None
+            if stale is None:
+                raise
+            return stale
+        last_good.keep(path, answer)
+        return answer
 
     def _check_write(self, call: Call) -> None:
         """Hold a write's preconditions against what the route can guard."""

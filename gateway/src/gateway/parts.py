@@ -8,6 +8,7 @@ from grpc.aio import Channel
 
 from gateway.health import Readiness
 from gateway.identity import Authenticator
+from gateway.lastgood import LastGood
 from gateway.ratelimit import Limiter, Tier
 from gateway.settings import GatewaySettings
 
@@ -29,6 +30,7 @@ class Parts:
     authenticator: Authenticator
     limiter: Limiter
     readiness: Readiness
+    last_good: LastGood
     services: Mapping[object, Any]
     """The stubs of every service that is there, by their class (services.py)."""
 

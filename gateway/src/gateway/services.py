@@ -18,6 +18,12 @@ from gateway.routes.community_moderation import categories, moderation
 from gateway.routes.community_posts import posts
 from gateway.routes.community_replies import replies
 from gateway.routes.community_stubs import CommunityStubs
+from gateway.routes.status_components import components, events, groups
+from gateway.routes.status_incidents import incidents, maintenances
+from gateway.routes.status_page import page
+from gateway.routes.status_stubs import StatusStubs
+from gateway.routes.status_subscriptions import subscriptions
+from gateway.routes.statuspage import statuspage
 from gateway.routes.support_attachments import attachments
 from gateway.routes.support_canned_replies import canned_replies
 from gateway.routes.support_stubs import SupportStubs
@@ -36,5 +42,8 @@ class Service:
 SERVICES: Final[tuple[Service, ...]] = (
     Service("auth", AuthStubs, (accounts, sessions, access_tokens, audit)),
     Service("community", CommunityStubs, (posts, replies, categories, moderation)),
+    Service(
+        "status", StatusStubs, (page, components, groups, events, incidents, maintenances, subscriptions, statuspage)
+    ),
     Service("support", SupportStubs, (tickets, attachments, canned_replies)),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from chassis.rpc.client import channel
 from gateway import health, ratelimit
 from gateway.app import build
 from gateway.identity import Authenticator, KeySet, Source, at_url, of_auth
+from gateway.lastgood import LastGood
 from gateway.parts import Parts
 from gateway.protocol import GatewayProtocol
 from gateway.redisline import RedisLine
@@ -79,6 +80,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
             ),
             limiter=ratelimit.Limiter(line),
             readiness=readiness,
+            last_good=LastGood(redis),
             services={service.stubs: service.stubs(to) for service, to in reached.items()},
             projects=ProjectsServiceStub(projects_channel),
             webhooks=WebhooksServiceStub(projects_channel),

@@ -17,6 +17,13 @@ class GroupNotFound(NotFound):
         super().__init__("there is no such group")
 
 
+class EventNotFound(NotFound):
+    """There is no such event."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such event")
+
+
 class IncidentNotFound(NotFound):
     """There is no such incident."""
 

@@ -27,25 +27,29 @@ from neoforge.common.v1 import page_pb2 as neoforge_dot_common_dot_v1_dot_page__
 from neoforge.status.v1 import components_pb2 as neoforge_dot_status_dot_v1_dot_components__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fneoforge/status/v1/events.proto\x12\x12neoforge.status.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dneoforge/common/v1/page.proto\x1a#neoforge/status/v1/components.proto\"\xe5\x01\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x63omponent_id\x18\x02 \x01(\t\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.neoforge.status.v1.ComponentStatus\x12\x0f\n\x07message\x18\x04 \x01(\t\x12/\n\x06source\x18\x05 \x01(\x0e\x32\x1f.neoforge.status.v1.EventSource\x12\x13\n\x0bincident_id\x18\x06 \x01(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"p\n\x12\x43reateEventRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.neoforge.status.v1.ComponentStatus\x12\x0f\n\x07message\x18\x03 \x01(\t\"?\n\x13\x43reateEventResponse\x12(\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x19.neoforge.status.v1.Event\"\x8f\x01\n\x11ListEventsRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.neoforge.status.v1.ComponentStatus\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x0c\n\x04page\x18\x04 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"g\n\x12ListEventsResponse\x12)\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.neoforge.status.v1.Event\x12&\n\x04page\x18\x02 \x01(\x0b\x32\x18.neoforge.common.v1.Page*v\n\x0b\x45ventSource\x12\x1c\n\x18\x45VENT_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45VENT_SOURCE_PERSON\x10\x01\x12\x17\n\x13\x45VENT_SOURCE_PROBER\x10\x02\x12\x17\n\x13\x45VENT_SOURCE_SYSTEM\x10\x03\x32\xcb\x01\n\x0c\x45ventService\x12^\n\x0b\x43reateEvent\x12&.neoforge.status.v1.CreateEventRequest\x1a\'.neoforge.status.v1.CreateEventResponse\x12[\n\nListEvents\x12%.neoforge.status.v1.ListEventsRequest\x1a&.neoforge.status.v1.ListEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fneoforge/status/v1/events.proto\x12\x12neoforge.status.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dneoforge/common/v1/page.proto\x1a#neoforge/status/v1/components.proto\"\xe5\x01\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x63omponent_id\x18\x02 \x01(\t\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.neoforge.status.v1.ComponentStatus\x12\x0f\n\x07message\x18\x04 \x01(\t\x12/\n\x06source\x18\x05 \x01(\x0e\x32\x1f.neoforge.status.v1.EventSource\x12\x13\n\x0bincident_id\x18\x06 \x01(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"p\n\x12\x43reateEventRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.neoforge.status.v1.ComponentStatus\x12\x0f\n\x07message\x18\x03 \x01(\t\"?\n\x13\x43reateEventResponse\x12(\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x19.neoforge.status.v1.Event\"\x1d\n\x0fGetEventRequest\x12\n\n\x02id\x18\x01 \x01(\t\"<\n\x10GetEventResponse\x12(\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x19.neoforge.status.v1.Event\"\x8f\x01\n\x11ListEventsRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.neoforge.status.v1.ComponentStatus\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x0c\n\x04page\x18\x04 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"g\n\x12ListEventsResponse\x12)\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.neoforge.status.v1.Event\x12&\n\x04page\x18\x02 \x01(\x0b\x32\x18.neoforge.common.v1.Page*v\n\x0b\x45ventSource\x12\x1c\n\x18\x45VENT_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45VENT_SOURCE_PERSON\x10\x01\x12\x17\n\x13\x45VENT_SOURCE_PROBER\x10\x02\x12\x17\n\x13\x45VENT_SOURCE_SYSTEM\x10\x03\x32\xa2\x02\n\x0c\x45ventService\x12^\n\x0b\x43reateEvent\x12&.neoforge.status.v1.CreateEventRequest\x1a\'.neoforge.status.v1.CreateEventResponse\x12U\n\x08GetEvent\x12#.neoforge.status.v1.GetEventRequest\x1a$.neoforge.status.v1.GetEventResponse\x12[\n\nListEvents\x12%.neoforge.status.v1.ListEventsRequest\x1a&.neoforge.status.v1.ListEventsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'neoforge.status.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTSOURCE']._serialized_start=818
-  _globals['_EVENTSOURCE']._serialized_end=936
+  _globals['_EVENTSOURCE']._serialized_start=911
+  _globals['_EVENTSOURCE']._serialized_end=1029
   _globals['_EVENT']._serialized_start=157
   _globals['_EVENT']._serialized_end=386
   _globals['_CREATEEVENTREQUEST']._serialized_start=388
   _globals['_CREATEEVENTREQUEST']._serialized_end=500
   _globals['_CREATEEVENTRESPONSE']._serialized_start=502
   _globals['_CREATEEVENTRESPONSE']._serialized_end=565
-  _globals['_LISTEVENTSREQUEST']._serialized_start=568
-  _globals['_LISTEVENTSREQUEST']._serialized_end=711
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=713
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=816
-  _globals['_EVENTSERVICE']._serialized_start=939
-  _globals['_EVENTSERVICE']._serialized_end=1142
+  _globals['_GETEVENTREQUEST']._serialized_start=567
+  _globals['_GETEVENTREQUEST']._serialized_end=596
+  _globals['_GETEVENTRESPONSE']._serialized_start=598
+  _globals['_GETEVENTRESPONSE']._serialized_end=658
+  _globals['_LISTEVENTSREQUEST']._serialized_start=661
+  _globals['_LISTEVENTSREQUEST']._serialized_end=804
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=806
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=909
+  _globals['_EVENTSERVICE']._serialized_start=1032
+  _globals['_EVENTSERVICE']._serialized_end=1322
 # @@protoc_insertion_point(module_scope)

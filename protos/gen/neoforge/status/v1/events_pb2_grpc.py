@@ -41,6 +41,11 @@ class EventServiceStub:
                 request_serializer=neoforge_dot_status_dot_v1_dot_events__pb2.CreateEventRequest.SerializeToString,
                 response_deserializer=neoforge_dot_status_dot_v1_dot_events__pb2.CreateEventResponse.FromString,
                 _registered_method=True)
+        self.GetEvent = channel.unary_unary(
+                '/neoforge.status.v1.EventService/GetEvent',
+                request_serializer=neoforge_dot_status_dot_v1_dot_events__pb2.GetEventRequest.SerializeToString,
+                response_deserializer=neoforge_dot_status_dot_v1_dot_events__pb2.GetEventResponse.FromString,
+                _registered_method=True)
         self.ListEvents = channel.unary_unary(
                 '/neoforge.status.v1.EventService/ListEvents',
                 request_serializer=neoforge_dot_status_dot_v1_dot_events__pb2.ListEventsRequest.SerializeToString,
@@ -60,6 +65,13 @@ class EventServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetEvent(self, request, context):
+        """Reads one event. It never changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListEvents(self, request, context):
         """Lists events, newest first.
         """
@@ -74,6 +86,11 @@ def add_EventServiceServicer_to_server(servicer, server):
                     servicer.CreateEvent,
                     request_deserializer=neoforge_dot_status_dot_v1_dot_events__pb2.CreateEventRequest.FromString,
                     response_serializer=neoforge_dot_status_dot_v1_dot_events__pb2.CreateEventResponse.SerializeToString,
+            ),
+            'GetEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEvent,
+                    request_deserializer=neoforge_dot_status_dot_v1_dot_events__pb2.GetEventRequest.FromString,
+                    response_serializer=neoforge_dot_status_dot_v1_dot_events__pb2.GetEventResponse.SerializeToString,
             ),
             'ListEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEvents,
@@ -110,6 +127,33 @@ class EventService:
             '/neoforge.status.v1.EventService/CreateEvent',
             neoforge_dot_status_dot_v1_dot_events__pb2.CreateEventRequest.SerializeToString,
             neoforge_dot_status_dot_v1_dot_events__pb2.CreateEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/neoforge.status.v1.EventService/GetEvent',
+            neoforge_dot_status_dot_v1_dot_events__pb2.GetEventRequest.SerializeToString,
+            neoforge_dot_status_dot_v1_dot_events__pb2.GetEventResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class EventServiceStub:
     def __new__(cls, channel: _aio.Channel) -> EventServiceAsyncStub: ...
     CreateEvent: _grpc.UnaryUnaryMultiCallable[_events_pb2.CreateEventRequest, _events_pb2.CreateEventResponse]
     """Says how a component fares from now on."""
+    GetEvent: _grpc.UnaryUnaryMultiCallable[_events_pb2.GetEventRequest, _events_pb2.GetEventResponse]
+    """Reads one event. It never changes."""
     ListEvents: _grpc.UnaryUnaryMultiCallable[_events_pb2.ListEventsRequest, _events_pb2.ListEventsResponse]
     """Lists events, newest first."""
 
@@ -49,6 +51,8 @@ class EventServiceAsyncStub(EventServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateEvent: _aio.UnaryUnaryMultiCallable[_events_pb2.CreateEventRequest, _events_pb2.CreateEventResponse]  # type: ignore[assignment]
     """Says how a component fares from now on."""
+    GetEvent: _aio.UnaryUnaryMultiCallable[_events_pb2.GetEventRequest, _events_pb2.GetEventResponse]  # type: ignore[assignment]
+    """Reads one event. It never changes."""
     ListEvents: _aio.UnaryUnaryMultiCallable[_events_pb2.ListEventsRequest, _events_pb2.ListEventsResponse]  # type: ignore[assignment]
     """Lists events, newest first."""
 
@@ -64,6 +68,14 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_events_pb2.CreateEventResponse, _abc.Awaitable[_events_pb2.CreateEventResponse]]:
         """Says how a component fares from now on."""
+
+    @_abc_1.abstractmethod
+    def GetEvent(
+        self,
+        request: _events_pb2.GetEventRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_events_pb2.GetEventResponse, _abc.Awaitable[_events_pb2.GetEventResponse]]:
+        """Reads one event. It never changes."""
 
     @_abc_1.abstractmethod
     def ListEvents(

@@ -13,6 +13,7 @@ from chassis.paging import Cursors
 from neoforge.status.v1 import events_pb2 as pb
 from neoforge.status.v1 import events_pb2_grpc
 from status import convert
+from status.errors import EventNotFound
 from status.records import Records
 from status.servicer.scope import scope_of
 from status.store import components
@@ -49,6 +50,15 @@ class EventServicer(events_pb2_grpc.EventServiceServicer):
                 tx, component_id, status, self._now(), message=request.message, created_by=calls.current().person
             )
             return await self._idempotency.record(tx, pb.CreateEventResponse(event=convert.event_proto(event)))
+
+    @allow(ANYONE)
+    async def GetEvent(self, request: pb.GetEventRequest, context: Any) -> pb.GetEventResponse:
+        id_ = parse_uuid(request.id, "id")
+        async with self._database.connection() as connection:
+            event = await components.get_event(connection, id_)
+        if event is None:
+            raise EventNotFound
+        return pb.GetEventResponse(event=convert.event_proto(event))
 
     @allow(ANYONE)
     async def ListEvents(self, request: pb.ListEventsRequest, context: Any) -> pb.ListEventsResponse:
