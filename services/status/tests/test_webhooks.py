@@ -1,0 +1,95 @@
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pydantic_core import from_json
+from standardwebhooks import Webhook
+
+from chassis.identity import NOBODY, Caller
+from chassis.testing.client import Client
+from chassis.testing.jobs import JobRunner
+from chassis.testing.receiver import Receiver
+from neoforge.status.v1 import components_pb2 as components_pb
+from neoforge.status.v1 import incidents_pb2
+from neoforge.status.v1 import subscribers_pb2 as pb
+from status import jobs
+from status.testing import Board
+
+Refused = Callable[[Awaitable[Any]], Awaitable[str]]
+
+
+@pytest_asyncio.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as listening:
+        yield listening
+
+
+def told(receiver: Receiver) -> list[dict[str, Any]]:
+    return [from_json(one.body) for one in receiver.arrived]
+
+
+async def test_a_webhook_is_told_signed_of_incidents_and_components(
+    board: Board, call: Client, mara: Caller, run_jobs: JobRunner, receiver: Receiver
+) -> None:
+    made = await call(mara, "CreateWebhookSubscriber", pb.CreateWebhookSubscriberRequest(url=receiver.url))
+    api = await board.component()
+    affected = incidents_pb2.AffectedComponent(component_id=api.id, status=components_pb.COMPONENT_STATUS_DEGRADED)
+    opened = await board.incident("Slow", components=[affected])
+    await board.tell(opened, "Over.", status=incidents_pb2.INCIDENT_STATUS_RESOLVED)
+    await run_jobs()
+    assert sorted(one["type"] for one in told(receiver)) == [
+        "component.changed",
+        "incident.opened",
+        "incident.resolved",
+    ]
+    for one in receiver.arrived:
+        Webhook(made.secret).verify(one.body, dict(one.headers))
+    [change] = [one["data"] for one in told(receiver) if one["type"] == "component.changed"]
+    assert (change["component"]["slug"], change["event"]["status"]) == ("api", "degraded")
+    [over] = [one["data"] for one in told(receiver) if one["type"] == "incident.resolved"]
+    assert (over["incident"]["id"], over["incident"]["version"], over["update"]["body"]) == (opened.id, 2, "Over.")
+
+
+async def test_everyone_who_has_webhooks_is_told_once_however_many(
+    board: Board,
+    call: Client,
+    ines: Caller,
+    tomas: Caller,
+    mara: Caller,
+    run_jobs: JobRunner,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jobs, "BATCH", 1)
+    for person in (ines, tomas, mara):
+        request = pb.CreateWebhookSubscriberRequest(url=receiver.url, events=["incident.opened"])
+        await call(person, "CreateWebhookSubscriber", request)
+    await board.incident()
+    await run_jobs()
+    assert [one["type"] for one in told(receiver)] == ["incident.opened"] * 3
+    assert len({one.headers["webhook-id"] for one in receiver.arrived}) == 3
+
+
+async def test_a_webhook_is_its_owners_and_leads_to_no_inner_network(
+    call: Client, mara: Caller, tomas: Caller, refused: Refused
+) -> None:
+    inner = pb.CreateWebhookSubscriberRequest(url="http://169.254.169.254/latest/meta-data")
+    assert await refused(call(mara, "CreateWebhookSubscriber", inner)) == "INVALID_FIELDS"
+    request = pb.CreateWebhookSubscriberRequest(url="https://hooks.example.com/x", description="Mine")
+    assert await refused(call(NOBODY, "CreateWebhookSubscriber", request)) == "UNAUTHENTICATED"
+    made = await call(mara, "CreateWebhookSubscriber", request)
+    assert not (await call(tomas, "ListWebhookSubscribers", pb.ListWebhookSubscribersRequest())).webhooks
+    remove = pb.DeleteWebhookSubscriberRequest(id=made.webhook.id)
+    assert await refused(call(tomas, "DeleteWebhookSubscriber", remove)) == "NOT_FOUND"
+    [listed] = (await call(mara, "ListWebhookSubscribers", pb.ListWebhookSubscribersRequest())).webhooks
+    assert listed == made.webhook
+    await call(mara, "DeleteWebhookSubscriber", remove)
+    assert not (await call(mara, "ListWebhookSubscribers", pb.ListWebhookSubscribersRequest())).webhooks
+
+
+async def test_a_repeated_creation_shows_the_same_secret(call: Client, mara: Caller) -> None:
+    request = pb.CreateWebhookSubscriberRequest(url="https://hooks.example.com/x")
+    first = await call.full(mara, "CreateWebhookSubscriber", request, key="k1")
+    again = await call.full(mara, "CreateWebhookSubscriber", request, key="k1")
+    assert (again.replayed, again.message) == (True, first.message)
