@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from starlette.types import ASGIApp
 
 from chassis.rpc.client import channel
-from gateway import health, ratelimit
+from gateway import health, queues, ratelimit
 from gateway.app import build
 from gateway.identity import Authenticator, KeySet, Source, at_url, of_auth
 from gateway.lastgood import LastGood
@@ -86,7 +86,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
             webhooks=WebhooksServiceStub(projects_channel),
             invitations=InvitationsServiceStub(projects_channel),
         )
-        works = [line.keep_going(), keys.keep_fresh(), readiness.watch()]
+        works = [line.keep_going(), keys.keep_fresh(), readiness.watch(), queues.watch(redis)]
         works += [revocations.follow()] if revocations else []
         for work in works:
             stack.callback(asyncio.create_task(work).cancel)
