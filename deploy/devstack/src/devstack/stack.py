@@ -93,12 +93,7 @@ class Stack:
 
     def mail_part(self) -> Part:
         """The mail catcher."""
-        # glibc would give each of its threads a heap of its own.
-        settings = {
-            **self._tls_environment("mail"),
-            "NEOFORGE_DATA": str(self.folders.data),
-            "MALLOC_ARENA_MAX": "2",
-        }
+        settings = {**self._tls_environment("mail"), "NEOFORGE_DATA": str(self.folders.data)}
         command = self._python("devstack.mailcatcher", "--port", str(self.ports.base), environment=settings)
         return Part("mail", lambda: command, answers(f"{self.mail_url}health"), layer=DATA)
 
@@ -116,8 +111,7 @@ class Stack:
     def worker_part(self, service: Service) -> Part:
         """The worker of a service's jobs: consumer, relay and scheduler in one process."""
         address = f"{HOST}:{self.ports.worker_operations(service.offset)}"
-        # glibc would give each of its threads a heap of its own.
-        settings = {**self.service_environment(service), "NEOFORGE_OPS_LISTEN": address, "MALLOC_ARENA_MAX": "2"}
+        settings = {**self.service_environment(service), "NEOFORGE_OPS_LISTEN": address}
         command = self._python(service.name, "worker", environment=settings)
         return Part(f"{service.name}-worker", lambda: command, answers(f"http://{address}/ready"), layer=SERVICES)
 
@@ -166,6 +160,9 @@ class Stack:
             "NEOFORGE_SMTP_CA": str(self.folders.certificates / "ca.crt"),
             "NEOFORGE_MAIL_FROM": "NeoForge <no-reply@neoforge.test>",
             "NEOFORGE_INVITATION_URL": f"{self.url}/api/v1/invitations/{{token}}",
+            "NEOFORGE_SUBSCRIPTION_URL": f"{self.url}/api/v1/status/subscriptions/{{token}}",
+            "NEOFORGE_STATUS_PAGE_URL": f"{self.url}/api/v1/status",
+            "NEOFORGE_PROBES": ",".join(self._probes()),
             "NEOFORGE_ATTACHMENTS_FOLDER": str(self.folders.data / "attachments"),
             **service.environment,
             **{f"NEOFORGE_{name.upper().replace('-', '_')}": self.folders.secret(name) for name in service.secrets},
@@ -189,6 +186,17 @@ class Stack:
             "NEOFORGE_CORS_ORIGINS": self.url,
         }
 
+    def _probes(self) -> list[str]:
+        """What the status page watches: this very stack."""
+        ports = self.ports
+        return [
+            f"gateway=http://{HOST}:{ports.gateway}/health",
+            *(f"{service.name}=grpc://{HOST}:{ports.service(service.offset)}" for service in self.services),
+            f"database=tcp://{HOST}:{ports.postgresql}",
+            f"queue=tcp://{HOST}:{ports.redis}",
+            f"mail=tcp://{HOST}:{ports.mail}",
+        ]
+
     def _common_environment(self, process: str) -> dict[str, str]:
         return {
             **self._tls_environment(process),
@@ -209,7 +217,8 @@ class Stack:
 
     def _python(self, package: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Command:
         """A command of one of our packages; what it writes reaches its log at once."""
-        everything = {**self.surroundings, "PYTHONUNBUFFERED": "1", **(environment or {})}
+        # glibc would give each thread a heap of its own, and memory at rest is a promise.
+        everything = {**self.surroundings, "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2", **(environment or {})}
         return Command([sys.executable, "-m", package, *arguments], everything, death_signal=signal.SIGTERM)
 
     def _password(self, role: str) -> str:
