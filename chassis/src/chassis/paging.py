@@ -155,13 +155,20 @@ class Listing:
     """The compiled statements of one list in one order with one set of filters.
 
     `counted_in_order` counts rows along the index that the list walks, where it has one for its filters too: otherwise
-    all that a filter matches may be gathered before the first 1,001 are counted.
+    all that a filter matches may be gathered before the first 1,001 are counted. `prepared` as for a statement.
     """
 
     def __init__(
-        self, branches: Sequence[sa.Select[Any]], order: Order, summary: str, *, counted_in_order: bool = False
+        self,
+        branches: Sequence[sa.Select[Any]],
+        order: Order,
+        summary: str,
+        *,
+        counted_in_order: bool = False,
+        prepared: bool | None = None,
     ) -> None:
         self._order = order
+        self._prepared = prepared
         self._first = self._select(branches, backward=False, positioned=False, summary=summary)
         self._forward = self._select(branches, backward=False, positioned=True, summary=summary)
         self._backward = self._select(branches, backward=True, positioned=True, summary=summary)
@@ -177,6 +184,7 @@ class Listing:
                 sa.select(one).select_from(_merged(capped)).limit(COUNT_CAP + 1).subquery("counted"),
             ),
             f"COUNT {summary}",
+            prepared=prepared,
         )
 
     def _keys(self, source: Any) -> list[Any]:
@@ -206,6 +214,7 @@ class Listing:
         return statement(
             page.limit(sa.bindparam("limit", type_=sa.Integer)).offset(sa.bindparam("skip", type_=sa.Integer)),
             f"SELECT {summary}",
+            prepared=self._prepared,
         )
 
     async def page(

@@ -129,7 +129,9 @@ def _listing(order: Order, given: frozenset[str]) -> Listing:
     if "labels" in given:
         conditions.append(rows.c.labels.contains(_value("labels")))
     branches = _branches(order, given, rows, sa.select(*rows.c).where(*conditions))
-    return Listing(branches, order, "tickets", counted_in_order=True)
+    # Some labels are on half of the tickets and some on none: no plan is good for all.
+    prepared = False if "labels" in given else None
+    return Listing(branches, order, "tickets", counted_in_order=True, prepared=prepared)
 
 
 def _branches(order: Order, given: frozenset[str], rows: Any, wanted: sa.Select[Any]) -> Sequence[sa.Select[Any]]:
