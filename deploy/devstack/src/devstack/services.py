@@ -31,6 +31,7 @@ SERVICES = (
     Service("projects", 0, _TO_LOOPBACK, ("webhook-secret-key", "invitation-secret")),
     Service("support", 1),
     Service("community", 2),
+    Service("status", 3, _TO_LOOPBACK, ("webhook-secret-key", "subscription-secret")),
 )  # fmt: skip
 
 
