@@ -1,4 +1,5 @@
-"""Generates the Python code of all protos into gen/, deterministically; `--check` only says whether gen/ is up to date."""
+# ruff: noqa: INP001 - a script beside the protos, of no package
+"""Generates the Python code of all protos into gen/, deterministically; `--check` only says whether it is up to date."""
 
 import filecmp
 import sys
