@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - a script beside the protos, of no package
-"""Generates the Python code of all protos into gen/, deterministically; `--check` only says whether it is up to date."""
+"""Generates the Python code of all protos into gen/, deterministically; `--check` only says whether it would change."""
 
 import filecmp
 import sys
