@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -209,3 +210,12 @@ async def test_a_statement_in_a_recorded_call_is_a_span_that_shows_no_value(
 
 def attribute(span: ReadableSpan, name: str) -> Any:
     return (span.attributes or {})[name]
+
+
+async def test_a_pool_whose_connections_are_all_at_work_is_no_database_that_is_away(pool: Database) -> None:
+    async with contextlib.AsyncExitStack() as at_work:
+        for _ in range(pool._pool.max_size):
+            await at_work.enter_async_context(pool.connection())
+        await pool.ping(5)
+    async with pool.connection() as connection:
+        assert await connection.one(PID)

@@ -126,26 +126,27 @@ class Database:
     ) -> None:
         self._answers = True
         self._check: asyncio.Task[None] | None = None
+        self._probe: psycopg.AsyncConnection[Any] | None = None
+        self._url = url
+        self._options: Mapping[str, Any] = {
+            "autocommit": True,
+            "application_name": application_name,
+            "connect_timeout": _CONNECT_TIMEOUT_S,
+            "options": f"{PLANNER} -c statement_timeout={statement_timeout_ms} -c lock_timeout={lock_timeout_ms}"
+            " -c idle_in_transaction_session_timeout=60000"
+            # A backend whose caller was killed must not go on to hold locks.
+            " -c client_connection_check_interval=1000",
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+        }
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
             url,
             open=False,
             min_size=min(2, pool_size),
             max_size=pool_size,
             reconnect_timeout=_RECONNECT_TIMEOUT_S,
-            kwargs={
-                "autocommit": True,
-                "row_factory": namedtuple_row,
-                "prepare_threshold": 1,
-                "application_name": application_name,
-                "connect_timeout": _CONNECT_TIMEOUT_S,
-                "options": f"{PLANNER} -c statement_timeout={statement_timeout_ms} -c lock_timeout={lock_timeout_ms}"
-                " -c idle_in_transaction_session_timeout=60000"
-                # A backend whose caller was killed must not go on to hold locks.
-                " -c client_connection_check_interval=1000",
-                "keepalives_idle": 10,
-                "keepalives_interval": 5,
-                "keepalives_count": 3,
-            },
+            kwargs={**self._options, "row_factory": namedtuple_row, "prepare_threshold": 1},
         )
 
     @classmethod
@@ -167,6 +168,7 @@ class Database:
         """Give the connections up."""
         if self._check is not None:
             self._check.cancel()
+        await self._drop_probe()
         await self._pool.close()
 
     @contextlib.asynccontextmanager
@@ -216,23 +218,39 @@ class Database:
     async def _give_back(self, connection: psycopg.AsyncConnection[Any]) -> None:
         broken = connection.broken
         await self._pool.putconn(connection)
-        if broken and (self._check is None or self._check.done()):
+        if broken:
             # Where one connection is dead the others mostly are too; they are replaced before a call meets them.
+            self._check_pool()
+
+    def _check_pool(self) -> None:
+        if self._check is None or self._check.done():
             self._check = asyncio.create_task(self._pool.check())
 
     async def ping(self, timeout_s: float) -> None:
-        """Ask the database for an answer within `timeout_s`; a connection that is found dead is replaced.
+        """Ask the database for an answer within `timeout_s`.
+
+        The question has a connection of its own: a pool whose connections are all at work is no database that is away.
 
         Raises:
-            Unavailable: there is none.
+            Unavailable: there is no answer.
         """
         try:
-            async with asyncio.timeout(timeout_s), self._lent() as connection:
-                await connection.execute("SELECT 1")
-        except (DomainError, TimeoutError) as failure:
+            async with asyncio.timeout(timeout_s):
+                if self._probe is None:
+                    self._probe = await psycopg.AsyncConnection.connect(self._url, **self._options)
+                await self._probe.execute("SELECT 1")
+        except (psycopg.Error, OSError, TimeoutError) as failure:
             self._answers = False
+            await self._drop_probe()
             raise Unavailable(f"the database does not answer: {failure}") from failure
+        if not self._answers:
+            self._check_pool()  # most of its connections died with what was away
         self._answers = True
+
+    async def _drop_probe(self) -> None:
+        probe, self._probe = self._probe, None
+        if probe is not None:
+            await probe.close()
 
     def observe(self) -> None:
         """Write the pool's use to the metrics."""

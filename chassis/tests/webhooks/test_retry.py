@@ -56,3 +56,20 @@ def test_an_endpoint_rests_for_a_tenth_of_the_time_for_which_it_has_failed(
     failures: int, minutes: float, seconds: float
 ) -> None:
     assert rest(failures, timedelta(minutes=minutes)) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        "Mon, 01 Jan 2030 00:00:00 +99999999999999999",
+        "Mon, 01 Jan 2030 99999999999999999999:00:00 GMT",
+        "Mon, 01 Jan 0001 00:00:00 +2359",
+        "9" * 400,
+        "\x00",
+        "soon",
+    ],
+)
+def test_no_wish_of_a_stranger_upsets_the_next_attempt(wish: str) -> None:
+    found = next_attempt(1, NOW, wish)
+    assert found is not None
+    assert NOW < found <= NOW + LONGEST_WISH

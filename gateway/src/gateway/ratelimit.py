@@ -148,6 +148,7 @@ class Limiter:
             metrics.rate_limit_local.inc()
             return self._local.take(tier, who, time.time_ns() // 1_000)
         allowed, left, retry_us, more_us, now_us = answer
+        self._local.learn(tier, who, left, time.time_ns() // 1_000)
         return Decision(tier, bool(allowed), left, retry_us, more_us, now_us)
 
     def give_back(self, decision: Decision, who: str) -> Decision:
@@ -175,6 +176,13 @@ class LocalBuckets:
         self._keep(key, new)
         used = new - now_us
         return Decision(tier, True, (tier.quota * interval - used) // interval, 0, (used - 1) % interval + 1, now_us)
+
+    def learn(self, tier: Tier, who: str, left: int, now_us: int) -> None:
+        """Take over how the bucket stands in Redis: who has used it up there does not begin with a full one here."""
+        if left < tier.quota:
+            self._keep(_key(tier, who), now_us + (tier.quota - left) * tier.interval_us)
+        else:
+            self._tats.pop(_key(tier, who), None)
 
     def give_back(self, tier: Tier, who: str) -> None:
         """Undo a taken request."""

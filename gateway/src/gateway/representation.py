@@ -104,7 +104,7 @@ def read(
 
 
 def written(answer: Answer, *, gzip: bool) -> tuple[HTTPStatus, Headers, bytes]:
-    """Give status, headers and body of what a write answers; a repeated creation is 200, not 201."""
+    """Give status, headers and body of what a write answers; a repetition is 200, whatever the first was."""
     headers: Headers = [(b"cache-control", b"no-store"), (b"vary", b"Authorization, Accept-Encoding")]
     status = answer.status
     headers += [(b"set-cookie", cookie) for cookie in answer.cookies]
@@ -112,7 +112,7 @@ def written(answer: Answer, *, gzip: bool) -> tuple[HTTPStatus, Headers, bytes]:
         headers.append((b"location", answer.location.encode("latin-1")))
     if answer.replayed:
         headers.append((b"idempotency-replayed", b"true"))
-        if status is HTTPStatus.CREATED:
+        if status is not HTTPStatus.NO_CONTENT:
             status = HTTPStatus.OK
     if status is HTTPStatus.NO_CONTENT:
         return status, headers, b""

@@ -66,6 +66,6 @@ def _wish(retry_after: str, now: datetime) -> timedelta:
         return timedelta(seconds=min(int(text[:10]), LONGEST_WISH.total_seconds()))
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        return max(timedelta(0), (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now)
+    except (ValueError, OverflowError):  # a stranger wrote it: an hour or an offset of twenty digits, a year before 1
         return timedelta(0)
-    return max(timedelta(0), (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now)
