@@ -62,7 +62,7 @@ class Redis:
         if self.port == 0:
             self.port = free_port()
         try:
-            self.data.mkdir(parents=True, exist_ok=True)
+            self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(self._configuration, self._settings())
         except OSError as error:
             raise EmbeddedError(f"Redis's data folder {self.data} cannot be used: {error}.") from error

@@ -5,6 +5,8 @@ import asyncio
 import logging
 import os
 import signal
+import sqlite3
+import sys
 from pathlib import Path
 
 from devstack.folders import Folders
@@ -45,4 +47,9 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=int(os.environ.get("NEOFORGE_PORT") or 8080), help="the base port")
     # Below errors it writes a line for each command, with addresses, and one for each login, about itself.
     logging.getLogger("mail.log").setLevel(logging.ERROR)
-    asyncio.run(serve(parser.parse_args().port))
+    try:
+        asyncio.run(serve(parser.parse_args().port))
+    except sqlite3.DatabaseError as damaged:
+        sys.exit(
+            f"The caught mails in {Folders.of(os.environ).data / 'mail'} are damaged ({damaged}): remove that folder."
+        )

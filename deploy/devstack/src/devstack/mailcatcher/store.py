@@ -64,7 +64,7 @@ class Store:
     """The kept mails. All methods may be called from any thread."""
 
     def __init__(self, file: Path, *, most_mails: int = MOST_MAILS, most_bytes: int = MOST_BYTES) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # links in mails let their readers in
         self._most_mails, self._most_bytes = most_mails, most_bytes
         self._changed = threading.Condition(threading.RLock())
         self._revision = 0
