@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
+from uuid import UUID
 from xml.etree import ElementTree as ET
 
 import feedparser
@@ -11,11 +12,17 @@ import httpx
 import psycopg
 import pytest
 import pytest_asyncio
+import redis
 
+from chassis.embedded.certificates import Authority
+from chassis.embedded.redis import Redis
 from chassis.identity import NOBODY, Caller
 from chassis.service import RunningService, Service
 from chassis.testing.plugin import Logins
 from chassis.testing.waiting import until
+from gateway.testing.edge import Edge
+from gateway.testing.issuer import StandInIssuer
+from status.mails import links_of
 from status.settings import Settings
 
 Rest = Callable[[Caller], httpx.AsyncClient]
@@ -278,3 +285,64 @@ async def test_public_answers_outlive_the_database(
     await until(written)
     fresh = (await anyone.get(ROOT)).json()
     assert (fresh["stale"], {one["slug"] for one in fresh["components"]}) == (False, {"api", "web"})
+
+
+async def test_a_gateway_that_was_started_during_the_outage_has_the_last_good_answers(
+    admin: httpx.AsyncClient,
+    anyone: httpx.AsyncClient,
+    running: RunningService[Settings],
+    redis_server: Redis,
+    authority: Authority,
+) -> None:
+    await component(admin)
+    good = (await anyone.get(ROOT)).json()
+
+    def kept() -> bool:
+        with redis.Redis.from_url(redis_server.url) as client:
+            return bool(client.exists(f"neoforge:lastgood:{ROOT}"))
+
+    await until(kept)
+    await running.stop(grace_s=0)
+    issuer, identity = StandInIssuer(), authority.issue("gateway")
+    edge = Edge(
+        redis_server.url,
+        issuer,
+        status_target=f"127.0.0.1:{running.port}",
+        tls_ca=identity.authority,
+        tls_certificate=identity.certificate,
+        tls_key=identity.key,
+    )
+    await asyncio.to_thread(edge.start)
+    async with httpx.AsyncClient(base_url=edge.url, timeout=10) as client:
+        stale = await client.get(ROOT)
+    await asyncio.to_thread(edge.stop)
+    issuer.stop()
+    assert (stale.status_code, "age" in stale.headers, stale.json()["stale"]) == (200, True, True)
+    assert stale.json()["components"] == good["components"]
+
+
+async def test_a_link_changes_nothing_when_it_is_opened_and_one_click_unsubscribes(
+    admin: httpx.AsyncClient, anyone: httpx.AsyncClient, settings: Settings
+) -> None:
+    asked = await anyone.post(f"{ROOT}/subscriptions", json={"email": "mara@example.test"})
+    again = await anyone.post(f"{ROOT}/subscriptions", json={"email": "mara@example.test", "language": "de"})
+    assert (asked.status_code, again.status_code, again.json()) == (202, 202, asked.json())
+    [subscriber] = (await admin.get(f"{ROOT}/subscribers")).json()["items"]
+    assert (subscriber["email"], subscriber["confirmed_at"]) == ("mara@example.test", None)
+    link = f"{ROOT}/subscriptions/{links_of(settings).token(UUID(subscriber['id']))}"
+
+    shown = await anyone.get(link)
+    assert (shown.status_code, shown.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert shown.headers["cache-control"] == "private, no-cache"
+    assert f'action="{link}/confirm"' in shown.text
+    assert (await admin.get(f"{ROOT}/subscribers")).json()["items"] == [subscriber]
+    confirmed = await anyone.post(f"{link}/confirm", headers={"Accept": "text/html"})
+    assert (confirmed.status_code, "Confirmed" in confirmed.text) == (200, True)
+    assert (await admin.get(f"{ROOT}/subscribers")).json()["items"][0]["confirmed_at"] is not None
+    for _ in range(2):
+        gone = await anyone.post(link, data={"List-Unsubscribe": "One-Click"})
+        assert (gone.status_code, gone.json()["message"]) == (200, "The address is forgotten, and gets nothing more.")
+    assert (await admin.get(f"{ROOT}/subscribers")).json()["items"] == []
+    assert (await anyone.get(link)).status_code == 404
+    assert (await anyone.get(f"{ROOT}/subscriptions/invented")).status_code == 404
+    assert (await anyone.post(f"{ROOT}/subscriptions", json={"email": "no address"})).status_code == 422
