@@ -123,7 +123,7 @@ async def test_an_unknown_key_asks_the_issuer_once_and_a_new_key_is_found(monkey
     issuer, clock = StandInIssuer(), Clock()
     monkeypatch.setattr("gateway.identity.time.monotonic", clock)
     async with httpx.AsyncClient() as client:
-        keys = KeySet(at_url(issuer.url, client))
+        keys = KeySet([at_url(issuer.url, client)])
         assert await keys.key("key-1") is not None
         issuer.rotate("key-2")
         assert await keys.key("key-2") is None, "asked a moment ago"
@@ -141,7 +141,7 @@ async def test_the_keys_stay_while_the_issuer_is_away(monkeypatch: pytest.Monkey
     issuer, clock = StandInIssuer(), Clock()
     monkeypatch.setattr("gateway.identity.time.monotonic", clock)
     async with httpx.AsyncClient() as client:
-        keys = KeySet(at_url(issuer.url, client))
+        keys = KeySet([at_url(issuer.url, client)])
         await keys.key("key-1")
         issuer.away = True
         clock.now += 60

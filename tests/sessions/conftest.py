@@ -1,5 +1,6 @@
 """The auth service and the gateway before it, each twice, as processes of their own."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+import redis
 
 from auth.__main__ import SERVICE
 from auth.settings import Settings
@@ -17,11 +19,13 @@ from auth.testing import PASSWORD as PERSONS_PASSWORD
 from chassis.embedded.certificates import Authority
 from chassis.embedded.redis import Redis
 from chassis.house import House
-from chassis.service import Service
+from chassis.service import RunningService, Service
 from chassis.testing.client import Client
 from chassis.testing.plugin import PASSWORD, tls_of
 from chassis.testing.process import ServiceProcess, environment
 from chassis.testing.waiting import until
+from gateway.testing.edge import Edge
+from gateway.testing.issuer import StandInIssuer
 
 ORIGIN = "https://forge.example.test"
 
@@ -124,6 +128,42 @@ async def gateways(installation: Installation) -> AsyncIterator[list[httpx.Async
     yield clients
     for client in clients:
         await client.aclose()
+
+
+@pytest_asyncio.fixture
+async def edge(running: RunningService[Settings], redis_server: Redis, authority: Authority) -> AsyncIterator[Edge]:
+    """The gateway before the service, both in this process."""
+    identity, issuer = authority.issue("gateway"), StandInIssuer()
+    with redis.Redis.from_url(redis_server.url) as limits:
+        limits.flushdb()
+    edge = Edge(
+        redis_server.url,
+        issuer,
+        auth_target=f"localhost:{running.port}",
+        jwks_url=None,
+        token_issuer=ORIGIN,
+        tls_ca=str(identity.authority),
+        tls_certificate=str(identity.certificate),
+        tls_key=str(identity.key),
+        call_timeout_s=30,
+        redis_patience_s=1,
+    )
+    await asyncio.to_thread(edge.start)
+    await wait_for(edge.url)
+    yield edge
+    await asyncio.to_thread(edge.stop)
+    issuer.stop()
+
+
+@pytest_asyncio.fixture
+async def client(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=edge.url, timeout=60, headers={"User-Agent": FIREFOX}) as client:
+        yield client
+
+
+@pytest.fixture
+def persons(call: Client, house: House[Settings]) -> People:
+    return People(call, house)
 
 
 @pytest_asyncio.fixture

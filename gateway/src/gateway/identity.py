@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -71,10 +71,11 @@ def of_auth(verification: "VerificationServiceAsyncStub") -> Source:
 
 
 class KeySet:
-    """The issuer's public keys (RFC 7517) by key id; the last good ones stay while the issuer is away."""
+    """The public keys (RFC 7517) of all sources by key id; a source's last good ones stay while it is away."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = sources
+        self._found: list[dict[str, Any]] = [{} for _ in sources]
         self._keys: dict[str, Any] = {}
         self._asked = float("-inf")
         self._fetching = asyncio.Lock()
@@ -108,15 +109,19 @@ class KeySet:
 
     async def _fetch(self) -> None:
         self._asked = time.monotonic()
-        try:
-            keys = _read(await self._source())
-        except (httpx.HTTPError, grpc.aio.AioRpcError, ValueError, jwt.InvalidKeyError) as fault:
-            log.warning("the issuer's keys could not be fetched, keeping %d: %s", len(self._keys), fault or type(fault))
-            return
+        self._found = list(await asyncio.gather(*map(self._ask, self._sources, self._found)))
+        keys = {key_id: key for found in self._found for key_id, key in found.items()}
         if keys.keys() != self._keys.keys():
             log.info("the issuer has %d keys", len(keys))
             self.generation += 1
         self._keys = keys
+
+    async def _ask(self, source: Source, last: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return _read(await source())
+        except (httpx.HTTPError, grpc.aio.AioRpcError, ValueError, jwt.InvalidKeyError) as fault:
+            log.warning("an issuer's keys could not be fetched, keeping %d: %s", len(last), fault or type(fault))
+            return last
 
 
 def _read(document: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
 
 import httpx
 import uvicorn
@@ -15,7 +14,7 @@ from starlette.types import ASGIApp
 from chassis.rpc.client import channel
 from gateway import health, queues, ratelimit
 from gateway.app import build
-from gateway.identity import Authenticator, KeySet, Source, at_url, of_auth
+from gateway.identity import Authenticator, KeySet, at_url, of_auth
 from gateway.lastgood import LastGood
 from gateway.parts import Parts
 from gateway.protocol import GatewayProtocol
@@ -27,9 +26,6 @@ from neoforge.auth.v1.verification_pb2_grpc import VerificationServiceStub
 from neoforge.projects.v1.invitations_pb2_grpc import InvitationsServiceStub
 from neoforge.projects.v1.projects_pb2_grpc import ProjectsServiceStub
 from neoforge.projects.v1.webhooks_pb2_grpc import WebhooksServiceStub
-
-if TYPE_CHECKING:
-    from neoforge.auth.v1.verification_pb2_grpc import VerificationServiceAsyncStub
 
 _REDIS_TIMEOUT_S = 0.25
 
@@ -61,7 +57,8 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
         if (auth := next((to for service, to in reached.items() if service.name == "auth"), None)) is not None:
             verification = VerificationServiceStub(auth)
             revocations = Revocations(verification, settings.revocation_patience_s)
-        keys = KeySet(_key_source(settings.jwks_url, client, verification))
+        sources = [at_url(settings.jwks_url, client)] if settings.jwks_url else []
+        keys = KeySet(sources + ([of_auth(verification)] if verification else []))
         line = RedisLine(redis, ratelimit.SCRIPT, settings.redis_patience_s)
         readiness = health.Readiness(
             {
@@ -91,14 +88,6 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
         for work in works:
             stack.callback(asyncio.create_task(work).cancel)
         yield parts, build(parts)
-
-
-def _key_source(
-    url: str | None, client: httpx.AsyncClient, verification: "VerificationServiceAsyncStub | None"
-) -> Source:
-    if url is not None or verification is None:
-        return at_url(url or "", client)
-    return of_auth(verification)
 
 
 def http_server(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Server:

@@ -30,7 +30,7 @@ class GatewaySettings(ProcessSettings):
     """Without it, the API has no community."""
 
     auth_target: Address | None = None
-    """Without it, the API has no accounts and sessions, and tokens come from the issuer that `jwks_url` names."""
+    """Without it, the API has no accounts and sessions, and all tokens come from the issuer of `jwks_url`."""
 
     revocation_patience_s: Annotated[float, Field(ge=1, le=600)] = 60.0
     """How long requests are let through while the auth service does not tell what was revoked."""
@@ -47,7 +47,7 @@ class GatewaySettings(ProcessSettings):
     redis_url: SecretStr
 
     jwks_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
-    """Where the issuer publishes its keys; without it the auth service is asked."""
+    """Where an issuer other than the auth service publishes its keys."""
 
     token_issuer: Annotated[str, Field(min_length=1)]
     token_audience: Annotated[str, Field(min_length=1)]
