@@ -14,7 +14,7 @@ from chassis.embedded.process import EmbeddedError
 from devstack.demo import seed
 from devstack.errors import StackError
 from devstack.loopback import answers, request
-from devstack.ports import holder, is_free
+from devstack.ports import DEFAULT, holder, is_free
 from devstack.stack import Stack
 from devstack.supervisor import Supervisor
 from devstack.terminal import Terminal
@@ -162,9 +162,17 @@ class _Up:
                 say(f"  {name:<18} {url}")
             else:
                 self._terminal.warn(f"{name} at {url} answers {status or 'nothing'}")
-        say(f"\nSign in as Ines (12 hours; others: make token PERSON=tomas or mara):\n\n{token}\n")
+        say(f"\nSign in as Ines (12 hours; others: {_token_command(stack)}, or mara):\n\n{token}\n")
         say(f"Try:\n\ncurl -H 'Authorization: Bearer {token}' {stack.url}/api/v1/projects\n")
         say(f"Logs are in {stack.folders.logs}. Ctrl-C stops everything.")
+
+
+def _token_command(stack: Stack) -> str:
+    """How a person asks for another token: the port and the data folder are told where they are not the usual ones."""
+    data = stack.surroundings.get("NEOFORGE_DATA")
+    place = [f"NEOFORGE_DATA={data}"] if data else []
+    port = [f"PORT={stack.ports.base}"] if stack.ports.base != DEFAULT else []
+    return " ".join([*place, "make token PERSON=tomas", *port])
 
 
 async def _probe_ports(stack: Stack) -> None:
