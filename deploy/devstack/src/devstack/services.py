@@ -32,6 +32,7 @@ SERVICES = (
     Service("support", 1),
     Service("community", 2),
     Service("status", 3, _TO_LOOPBACK, ("webhook-secret-key", "subscription-secret")),
+    Service("auth", 4, secrets=("auth-secret",)),
 )  # fmt: skip
 
 

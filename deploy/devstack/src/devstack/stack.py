@@ -14,17 +14,19 @@ from chassis.embedded.process import Command
 from chassis.embedded.redis import Redis
 from devstack import envoy
 from devstack.loopback import answers
-from devstack.people import AUDIENCE
+from devstack.people import AUDIENCE, Person
 from devstack.ports import HOST, Ports
 from devstack.services import Service, installed
 from devstack.supervisor import Part
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
 
     from devstack.folders import Folders
 
 DATABASE = "neoforge"
+DEMO_PASSWORD = "demo-password"  # noqa: S105 - the name of the file that holds it
 DATA, SERVICES, GATEWAY, EDGE = range(4)  # the layers, from the ground up
 
 
@@ -138,6 +140,28 @@ class Stack:
         """The command that brings a service's schema up to date, under the role that owns it."""
         return self._python(service.name, "migrate", environment=self.service_environment(service))
 
+    def account(self, person: Person) -> Command:
+        """The command that makes a demo person's account, or finds it made."""
+        auth = next(service for service in self.services if service.name == "auth")
+        self.demo_password()
+        words = [person.mail, "--name", person.name.capitalize(), "--id", person.subject]
+        words += [word for role in person.roles for word in ("--role", role)]
+        words += ["--password-file", str(self.folders.secrets / DEMO_PASSWORD)]
+        return self._python("auth", "add-account", *words, environment=self.service_environment(auth))
+
+    @property
+    def accounts_marker(self) -> Path:
+        """Remembers that the demo people were given accounts: who changes password or roles finds them so later."""
+        return self.folders.data / "demo-accounts"
+
+    def wants_accounts(self) -> bool:
+        """Whether they are still to be given."""
+        return any(service.name == "auth" for service in self.services) and not self.accounts_marker.exists()
+
+    def demo_password(self) -> str:
+        """The password of all demo people, made for this stack."""
+        return self.folders.secret(DEMO_PASSWORD)
+
     # --- roles and settings -------------------------------------------------------------------------------------------
 
     def create_roles(self) -> None:
@@ -163,6 +187,8 @@ class Stack:
             "NEOFORGE_SUBSCRIPTION_URL": f"{self.url}/api/v1/status/subscriptions/{{token}}",
             "NEOFORGE_STATUS_PAGE_URL": f"{self.url}/api/v1/status",
             "NEOFORGE_PROBES": ",".join(self._probes()),
+            "NEOFORGE_TOKEN_ISSUER": self.issuer_url,
+            "NEOFORGE_TOKEN_AUDIENCE": AUDIENCE,
             "NEOFORGE_ATTACHMENTS_FOLDER": str(self.folders.data / "attachments"),
             **service.environment,
             **{f"NEOFORGE_{name.upper().replace('-', '_')}": self.folders.secret(name) for name in service.secrets},

@@ -14,6 +14,7 @@ from chassis.embedded.process import EmbeddedError
 from devstack.demo import seed
 from devstack.errors import StackError
 from devstack.loopback import answers, request
+from devstack.people import PEOPLE
 from devstack.ports import DEFAULT, holder, is_free
 from devstack.stack import Stack
 from devstack.supervisor import Supervisor
@@ -119,6 +120,9 @@ class _Up:
             await self._until(f"{stack.url}/ready")
         with terminal.step("workers"):
             await supervisor.start(*(stack.worker_part(service) for service in stack.services))
+        with terminal.step("demo accounts"):
+            if stack.wants_accounts():
+                await self._make_accounts()
         with terminal.step("demo data"):
             await asyncio.to_thread(seed, stack.folders.data / "demo-edition", stack.url, self._token)
         await self._print_addresses(time.monotonic() - begun)
@@ -126,6 +130,12 @@ class _Up:
     async def _migrate(self) -> None:
         runs = (self._supervisor.run(f"{s.name}-migrations", self._stack.migration(s)) for s in self._stack.services)
         await asyncio.gather(*runs)
+
+    async def _make_accounts(self) -> None:
+        """Let the demo people sign in."""
+        accounts = (self._supervisor.run(f"account-{p.name}", self._stack.account(p)) for p in PEOPLE.values())
+        await asyncio.gather(*accounts)
+        self._stack.accounts_marker.touch()
 
     def _token(self, person: str) -> str:
         status, answer = request("POST", f"{self._stack.issuer_url}/token", body={"person": person})
@@ -163,6 +173,8 @@ class _Up:
             else:
                 self._terminal.warn(f"{name} at {url} answers {status or 'nothing'}")
         say(f"\nSign in as Ines (12 hours; others: {_token_command(stack)}, or mara):\n\n{token}\n")
+        mails = ", ".join(person.mail for person in PEOPLE.values())
+        say(f"Or at {stack.url}/api/v1/auth/token as {mails} with the password {stack.demo_password()}\n")
         say(f"Try:\n\ncurl -H 'Authorization: Bearer {token}' {stack.url}/api/v1/projects\n")
         say(f"Logs are in {stack.folders.logs}. Ctrl-C stops everything.")
 

@@ -1,4 +1,4 @@
-"""`python -m auth serve | worker | jobs | migrate | sql | bootstrap-admin | rotate-signing-key | verify-audit`."""
+"""`python -m auth serve | worker | jobs | migrate | sql`, and the verbs of `auth.command`."""
 
 import sys
 from collections.abc import Callable

@@ -1,17 +1,18 @@
-"""The verbs of this service's own: `bootstrap-admin`, `rotate-signing-key`, `verify-audit`."""
+"""The verbs of this service's own: `bootstrap-admin`, `add-account`, `rotate-signing-key`, `verify-audit`."""
 
 import argparse
 import asyncio
 import getpass
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from auth.accounts import store as accounts
-from auth.accounts.model import Account
+from auth.accounts.model import ROLES, Account, roles_of
 from auth.accounts.passwords import refuse_weak
 from auth.audit import store as audit
 from auth.audit.chain import Verification
@@ -25,7 +26,7 @@ from chassis.mail.addresses import Mailbox
 from chassis.service import Service
 from chassis.settings import load
 
-VERBS: Final = ("bootstrap-admin", "rotate-signing-key", "verify-audit")
+VERBS: Final = ("bootstrap-admin", "add-account", "rotate-signing-key", "verify-audit")
 _AT_ONCE: Final = 1_000
 
 
@@ -34,9 +35,14 @@ def run(service: Service[Settings], arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="auth")
     verbs = parser.add_subparsers(dest="verb", required=True)
     bootstrap = verbs.add_parser("bootstrap-admin", help="make an administrator, whose password comes by stdin")
-    bootstrap.add_argument("email")
-    bootstrap.add_argument("--name", default="")
-    bootstrap.add_argument("--id", type=UUID, help="the account's id; a new one by default")
+    add = verbs.add_parser("add-account", help="make an account without a mailed code; its password comes by stdin")
+    for verb in (bootstrap, add):
+        verb.add_argument("email")
+        verb.add_argument("--name", default="")
+        verb.add_argument("--id", type=UUID, help="the account's id; a new one by default")
+        verb.add_argument("--password-file", type=Path, help="read the password from this file instead of stdin")
+    bootstrap.set_defaults(role=["admin"])
+    add.add_argument("--role", action="append", choices=ROLES, default=[], help="beside user; repeatable")
     verbs.add_parser("rotate-signing-key", help="publish a new signing key, which signs ten minutes later")
     verbs.add_parser("verify-audit", help="follow the chain of audit entries and say where it breaks")
     options = parser.parse_args(arguments)
@@ -51,8 +57,8 @@ async def _with_database(service: Service[Settings], settings: Settings, options
     house = service.house(settings, database)
     try:
         equipment = Equipment.of(house)
-        if options.verb == "bootstrap-admin":
-            return await _bootstrap(equipment, options)
+        if options.verb in {"bootstrap-admin", "add-account"}:
+            return await _add(equipment, options)
         if options.verb == "rotate-signing-key":
             await issuer.rotate(database, equipment.secrets, equipment.now())
             print("A new signing key is published; it signs in ten minutes.")  # noqa: T201 - a command's answer
@@ -66,9 +72,10 @@ async def _with_database(service: Service[Settings], settings: Settings, options
         await database.close()
 
 
-async def _bootstrap(equipment: Equipment, options: argparse.Namespace) -> int:
+async def _add(equipment: Equipment, options: argparse.Namespace) -> int:
     to = Mailbox.of(options.name, options.email, field="email")
-    password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    roles = roles_of(options.role)
+    password = await asyncio.to_thread(_password, options.password_file)
     refuse_weak("password", password, to.address.key, to.name)
     now = equipment.now()
     account = Account(
@@ -78,21 +85,28 @@ async def _bootstrap(equipment: Equipment, options: argparse.Namespace) -> int:
         name=to.name,
         language="en",
         password_hash=await equipment.passwords.hash(password),
-        roles=frozenset({"user", "admin"}),
+        roles=roles,
         created_at=now,
         password_changed_at=now,
     )
     async with equipment.database.transaction() as tx:
         made = await accounts.insert(tx, account)
-        if not made:  # the person is there and becomes an administrator; their password stays
+        if not made:  # the person is there and gets the roles beside their own; their password stays
             found = await accounts.by_email(tx, account.email_key)
             if found is None:
                 return 1
             account = found
-            await accounts.set_roles(tx, account.id, account.roles | {"admin"})
-        await equipment.trail.write(tx, "account.bootstrapped", account_id=account.id)
-    print(f"{account.email} is an administrator ({account.id}).")  # noqa: T201 - a command's answer
+            await accounts.set_roles(tx, account.id, account.roles | roles)
+        details = {"roles": ",".join(sorted(account.roles | roles))}
+        await equipment.trail.write(tx, "account.added", account_id=account.id, details=details)
+    print(f"{account.email} ({account.id}) is {', '.join(sorted(account.roles | roles))}.")  # noqa: T201 - a command's answer
     return 0
+
+
+def _password(file: Path | None) -> str:
+    if file is not None:
+        return file.read_text(encoding="utf-8").strip()
+    return getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
 
 
 async def _verify(equipment: Equipment) -> int:

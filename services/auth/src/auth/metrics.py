@@ -8,3 +8,8 @@ refreshes = Counter(
     "Refresh tokens presented by outcome: rotated, repeated, reused, refused",
     ("outcome",),
 )
+threats = Counter(
+    "threats_total",
+    "What looks like an attack, by kind: token_reuse, brute_force",
+    ("kind",),
+)

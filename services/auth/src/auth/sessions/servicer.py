@@ -7,13 +7,12 @@ from auth.accounts import store as accounts
 from auth.audit.trail import session_of
 from auth.equipment import Equipment
 from auth.errors import InvalidCredentials, InvalidRefreshToken, SessionNotFound
-from auth.metrics import refreshes
+from auth.metrics import refreshes, threats
 from auth.sessions import store, tokens
 from auth.sessions.convert import session_proto
 from auth.sessions.model import MAX_LABEL, Session, Verdict
 from auth.sessions.signin import SignIn
 from chassis import call as calls
-from chassis import metrics
 from chassis.access import ANYONE, SIGNED_IN, allow
 from chassis.convert import page_proto, parse_uuid, timestamp
 from chassis.database import Connection
@@ -71,7 +70,7 @@ class SessionsServicer(sessions_pb2_grpc.SessionsServiceServicer):
             refreshes.labels("rotated" if verdict is Verdict.ROTATE else "repeated").inc()
             return pb.RefreshResponse(tokens=self._tokens(session, roles))
         if verdict is Verdict.THEFT:
-            metrics.threats.labels("token_reuse").inc()
+            threats.labels("token_reuse").inc()
         refreshes.labels("reused" if verdict is Verdict.THEFT else "refused").inc()
         raise InvalidRefreshToken
 

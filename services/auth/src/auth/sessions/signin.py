@@ -10,11 +10,10 @@ from auth.accounts.model import Account
 from auth.attempts.limits import FROM_NETWORK, FROM_STRANGERS
 from auth.equipment import Equipment
 from auth.errors import InvalidCredentials, TooManyAttempts
-from auth.metrics import sign_ins
+from auth.metrics import sign_ins, threats
 from auth.sessions import devices, store
 from auth.sessions.model import SEED_BYTES, Session, network
 from chassis import call as calls
-from chassis import metrics
 from chassis.database import Connection
 from chassis.mail.addresses import Address, InvalidAddress
 
@@ -92,7 +91,7 @@ class SignIn:
             if not known:
                 wait_s = max(wait_s, await self._with.attempts.count(connection, FROM_STRANGERS, key))
         if wait_s:
-            metrics.threats.labels("brute_force").inc()
+            threats.labels("brute_force").inc()
             sign_ins.labels("too_many").inc()
             raise TooManyAttempts(wait_s)
         return account
