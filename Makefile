@@ -23,6 +23,7 @@ help: ## This list
 
 $(VENV)/.uv: locks/uv.txt
 	@echo "==> $(VENV): a virtual environment with uv"
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here. Say which Python, 3.11 or newer, to use: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "NeoForge needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Say which to use: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) has no venv module: install python3-venv."; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/uv.txt
