@@ -38,6 +38,11 @@ class Service:
     stubs: Callable[[Channel], Any]
     routes: tuple[Operations, ...]
 
+    @property
+    def part(self) -> str:
+        """Its name in /ready, where `status` is the name of the whole."""
+        return "status-page" if self.name == "status" else self.name
+
 
 SERVICES: Final[tuple[Service, ...]] = (
     Service("auth", AuthStubs, (accounts, sessions, access_tokens, audit)),

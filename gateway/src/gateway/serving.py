@@ -63,7 +63,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
         readiness = health.Readiness(
             {
                 "projects": health.service("projects", projects_channel),
-                **{service.name: health.service(service.name, to) for service, to in reached.items()},
+                **{service.part: health.service(service.part, to) for service, to in reached.items()},
                 "redis": health.redis(redis),
                 "issuer": health.known("issuer", lambda: keys.known),
                 **({"revocations": health.known("revocations", lambda: revocations.fresh)} if revocations else {}),

@@ -287,6 +287,19 @@ async def test_public_answers_outlive_the_database(
     assert (fresh["stale"], {one["slug"] for one in fresh["components"]}) == (False, {"api", "web"})
 
 
+async def test_ready_tells_of_the_status_service_beside_the_whole(
+    anyone: httpx.AsyncClient, running: RunningService[Settings]
+) -> None:
+    async def told(page: str) -> bool:
+        said = (await anyone.get("/ready")).json()
+        assert said["status"] in {"ready", "not ready"}
+        return bool(said["status-page"] == page)
+
+    await until(lambda: told("ok"))
+    await running.stop(grace_s=0)
+    await until(lambda: told("down"))
+
+
 async def test_a_gateway_that_was_started_during_the_outage_has_the_last_good_answers(
     admin: httpx.AsyncClient,
     anyone: httpx.AsyncClient,
