@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from chassis import metrics
+from chassis import service_metrics
 from chassis.errors import DeadlineExceeded, DomainError, Unavailable
 from chassis.settings import ServiceSettings
 from chassis.telemetry import tracer
@@ -256,8 +256,8 @@ class Database:
         """Write the pool's use to the metrics."""
         stats = self._pool.get_stats()
         idle = stats.get("pool_available", 0)
-        metrics.database_pool.labels("idle").set(idle)
-        metrics.database_pool.labels("used").set(stats.get("pool_size", 0) - idle)
+        service_metrics.database_pool.labels("idle").set(idle)
+        service_metrics.database_pool.labels("used").set(stats.get("pool_size", 0) - idle)
 
 
 # The first that fits counts. What is not here is a bug of ours and stays what it is, for the log.

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from sqlalchemy.dialects import postgresql
 
 from chassis import call as calls
-from chassis import metrics
+from chassis import service_metrics
 from chassis.call import Call
 from chassis.database import Connection, Statement, statement
 from chassis.errors import IdempotencyInFlight, IdempotencyKeyReused
@@ -105,9 +105,9 @@ class Idempotency:
         if row is None:
             return None
         if row.fingerprint != bytes.fromhex(call.idempotency_fingerprint):
-            metrics.idempotency_outcomes.labels("reused").inc()
+            service_metrics.idempotency_outcomes.labels("reused").inc()
             raise IdempotencyKeyReused("this idempotency key came before with another payload")
-        metrics.idempotency_outcomes.labels("replayed").inc()
+        service_metrics.idempotency_outcomes.labels("replayed").inc()
         call.trailers[calls.IDEMPOTENCY_REPLAYED] = "true"
         return reply.FromString(row.reply)
 
@@ -124,7 +124,7 @@ class Idempotency:
                 created_at=now,
                 expires_at=now + self._ttl,
             )
-            metrics.idempotency_outcomes.labels("recorded").inc()
+            service_metrics.idempotency_outcomes.labels("recorded").inc()
         return reply
 
     async def _take(self, tx: Connection, key: int, payload: int) -> None:
@@ -132,12 +132,12 @@ class Idempotency:
         if taken.payload and taken.key:
             return
         if not taken.payload and not await self._wait(tx, payload, WAIT_MS):
-            metrics.idempotency_outcomes.labels("in_flight").inc()
+            service_metrics.idempotency_outcomes.labels("in_flight").inc()
             raise IdempotencyInFlight("the first request with this idempotency key is still in flight")
         # PostgreSQL lets the locks of an ended transaction go one after the other: a key held for longer than that is
         # another payload's.
         if not taken.key and not await self._wait(tx, key, _RELEASE_MS):
-            metrics.idempotency_outcomes.labels("reused").inc()
+            service_metrics.idempotency_outcomes.labels("reused").inc()
             raise IdempotencyKeyReused("this idempotency key is in use right now with another payload")
         await tx.one(self._unbound)
 

@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from chassis import call as calls
-from chassis import logs, metrics
+from chassis import logs, service_metrics
 from chassis.access import Rule
 from chassis.errors import (
     DETAILS_KEY,
@@ -119,7 +119,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
         attributes = {"rpc.system": "grpc", "rpc.service": service[1:], "rpc.method": name}
         started = time.perf_counter()
         code = grpc.StatusCode.OK
-        in_progress = metrics.rpc_server_in_progress.labels(method)
+        in_progress = service_metrics.rpc_server_in_progress.labels(method)
         in_progress.inc()
         with tracer.start_as_current_span(
             method[1:],
@@ -164,7 +164,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
             finally:
                 span.set_attribute("rpc.grpc.status_code", code.value[0])
                 in_progress.dec()
-                metrics.rpc_server_duration.labels(method, code.name).observe(time.perf_counter() - started)
+                service_metrics.rpc_server_duration.labels(method, code.name).observe(time.perf_counter() - started)
 
     def _caller(self, metadata: Mapping[str, str], context: Context) -> Caller:
         peer = context.auth_context().get("x509_subject_alternative_name", ())

@@ -1,0 +1,28 @@
+"""The metrics that every service has, and the gateway has not."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from chassis.metrics import LATENCY_BUCKETS_S
+
+rpc_server_duration = Histogram(
+    "rpc_server_duration_seconds",
+    "Time from a call's arrival in a service to its reply, by full method name and gRPC status",
+    ("method", "code"),
+    buckets=LATENCY_BUCKETS_S,
+)
+rpc_server_in_progress = Gauge(
+    "rpc_server_calls_in_progress",
+    "Calls that a service is working on",
+    ("method",),
+)
+idempotency_outcomes = Counter(
+    "idempotency_outcomes_total",
+    "Keyed writes by what became of them: recorded, replayed, reused, in_flight",
+    ("outcome",),
+)
+database_pool = Gauge(
+    "database_pool_connections",
+    "Connections of the pool by state: idle, used",
+    ("state",),
+)
+database_up = Gauge("database_up", "1 while the database answers this process, else 0")
