@@ -67,6 +67,7 @@ def test_ready_names_a_dead_service_and_its_database_within_a_second_and_a_half(
     assert ready(client) == {
         "status": "not ready",
         "projects": "down",
+        "community": "down",
         "database": "down",
         "redis": "ok",
         "issuer": "ok",

@@ -1,6 +1,8 @@
 import json
 import logging
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -120,6 +122,15 @@ def until(holds: Callable[[], bool]) -> None:
 
 def count(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def test_the_gateway_has_no_metrics_of_what_only_services_have() -> None:
+    """In a process of its own: here the stand-in service has registered its own."""
+    program = "import gateway.serving, prometheus_client as p; print(p.generate_latest().decode())"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "http_server_request_duration_seconds" in told
+    for name in ("database_", "idempotency_outcomes", "rpc_server_", "threats_", "job_", "mails_", "webhook_"):
+        assert f"\n# TYPE {name}" not in told
 
 
 def test_metrics_have_route_templates_and_classes(ines: httpx.Client, client: httpx.Client) -> None:
