@@ -1,5 +1,6 @@
 """The API is what it says it is."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,10 +8,14 @@ import httpx
 import jsonschema_rs
 import pytest
 import schemathesis
+from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
+from gateway.openapi import document as describe_api
 from gateway.problems import TYPES
+from gateway.routes import invitations, projects, webhooks
+from gateway.services import SERVICES
 from gateway.testing.edge import Edge
 from gateway.testing.issuer import StandInIssuer
 
@@ -57,6 +62,99 @@ def test_every_error_is_a_problem_with_an_example(document: dict[str, Any]) -> N
 def check(document: dict[str, Any], name: str, value: object) -> None:
     schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
     jsonschema_rs.validate(schema, value)
+
+
+# JSON Schema 2020-12 (core, validation) and OpenAPI 3.1's own vocabulary (section 4.8.24).
+KEYWORDS = frozenset(
+    re.findall(
+        r"\S+",
+        """
+        $id $schema $ref $anchor $dynamicRef $dynamicAnchor $vocabulary $comment $defs
+        prefixItems items contains additionalProperties properties patternProperties dependentSchemas propertyNames
+        if then else allOf anyOf oneOf not unevaluatedItems unevaluatedProperties
+        type enum const multipleOf maximum exclusiveMaximum minimum exclusiveMinimum maxLength minLength pattern
+        maxItems minItems uniqueItems maxContains minContains maxProperties minProperties required dependentRequired
+        title description default deprecated readOnly writeOnly examples format
+        contentEncoding contentMediaType contentSchema
+        discriminator xml externalDocs example
+        """,
+    )
+)
+BY_NAME = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs"})
+LISTED = frozenset({"prefixItems", "allOf", "anyOf", "oneOf"})
+SINGLE = frozenset(
+    {
+        "items",
+        "contains",
+        "additionalProperties",
+        "propertyNames",
+        "if",
+        "then",
+        "else",
+        "not",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+    }
+)
+
+
+def schemas(node: Any) -> Iterator[dict[str, Any]]:
+    """Find every schema of a part of the document that is no schema itself."""
+    if isinstance(node, dict):
+        for name, member in node.items():
+            if name == "schema":
+                yield from within(member)
+            elif name == "schemas":
+                for schema in member.values():
+                    yield from within(schema)
+            elif name not in {"example", "examples"}:
+                yield from schemas(member)
+    elif isinstance(node, list):
+        for member in node:
+            yield from schemas(member)
+
+
+def within(schema: Any) -> Iterator[dict[str, Any]]:
+    """Give a schema and those inside it; `true` and `false` are schemas too."""
+    if isinstance(schema, bool):
+        return
+    yield schema
+    for keyword, value in schema.items():
+        below = value.values() if keyword in BY_NAME else value if keyword in LISTED else [value]
+        if keyword in BY_NAME | LISTED | SINGLE:
+            for inner in below:
+                yield from within(inner)
+
+
+def whole_api() -> dict[str, Any]:
+    """Describe the API with every service that an installation can have."""
+    api = FastAPI(title="NeoForge API")
+    for routes in (projects.projects, projects.members, invitations.invitations, webhooks.webhooks):
+        api.router.routes += routes
+    for service in SERVICES:
+        api.router.routes += [route for routes in service.routes for route in routes]
+    return describe_api(api, "https://forge.example.test")
+
+
+def test_every_word_of_a_schema_is_one_that_json_schema_or_openapi_knows() -> None:
+    found = list(schemas(whole_api()))
+    assert len(found) > 1_000
+    assert [schema for schema in found if not schema.keys() <= KEYWORDS] == []
+
+
+def test_the_bounds_of_page_numbers_are_told(document: dict[str, Any]) -> None:
+    bounds = {
+        parameter["name"]: (parameter["schema"]["minimum"], parameter["schema"]["maximum"])
+        for parameter in document["paths"]["/api/v1/projects"]["get"]["parameters"]
+        if parameter["name"] in {"page", "page_size"}
+    }
+    assert bounds == {"page": (1, 10_001), "page_size": (1, 100)}
+
+
+def test_the_body_that_may_be_left_out_is_told(document: dict[str, Any]) -> None:
+    rotation = document["paths"]["/api/v1/webhooks/{webhook_id}/rotate-secret"]["post"]
+    assert not rotation["requestBody"].get("required", False)
+    assert document["paths"]["/api/v1/webhooks"]["post"]["requestBody"]["required"] is True
 
 
 def test_the_examples_fit_their_schemas(document: dict[str, Any]) -> None:

@@ -141,6 +141,33 @@ def test_a_rotated_secret_is_shown_once_and_the_overlap_passed_on(
     assert ines.post(f"{ITEM}/rotate-secret", json={}).status_code == 400
 
 
+def test_a_rotation_without_a_body_means_the_defaults(ines: httpx.Client, webhooks: StandInWebhooks) -> None:
+    webhooks.replies["RotateSecret"] = pb.RotateSecretResponse(secret="whsec_y", previous_until=MOMENT)
+    answer = ines.post(f"{ITEM}/rotate-secret", headers=KEY)
+    assert (answer.status_code, webhooks.asked[0].overlap.seconds) == (200, 86_400)
+    assert ines.post(f"{ITEM}/rotate-secret", content=b"{", headers=KEY).status_code == 415
+    assert ines.post(PATH, headers=KEY).status_code == 415, "where a body must be, none is no default"
+
+
+def test_a_repetition_of_what_was_202_is_200(ines: httpx.Client, webhooks: StandInWebhooks) -> None:
+    webhooks.replies["SendTestEvent"] = pb.SendTestEventResponse(message_id=MESSAGE)
+    assert ines.post(f"{ITEM}/test", headers=KEY).status_code == 202
+    webhooks.replayed = True
+    for path in ("test", f"messages/{MESSAGE}/replay"):
+        again = ines.post(f"{ITEM}/{path}", headers=KEY)
+        assert (again.status_code, again.headers["Idempotency-Replayed"]) == (200, "true")
+        assert again.json() == {"message_id": MESSAGE}
+
+
+def test_from_beyond_the_last_page_a_link_leads_back_to_it(ines: httpx.Client, webhooks: StandInWebhooks) -> None:
+    beyond = Page(total=41, total_exact=True, page=9, page_size=20)
+    webhooks.replies["ListWebhooks"] = pb.ListWebhooksResponse(page=beyond)
+    assert ines.get(PATH, params={"page": 9}).headers["Link"] == f'<{PATH}?page=3>; rel="prev"'
+    beyond.total_exact = False
+    webhooks.replies["ListWebhooks"] = pb.ListWebhooksResponse(page=beyond)
+    assert ines.get(PATH, params={"page": 9}).headers["Link"] == f'<{PATH}?page=8>; rel="prev"'
+
+
 def test_a_test_and_a_replay_are_202_with_the_message(ines: httpx.Client, webhooks: StandInWebhooks) -> None:
     webhooks.replies["SendTestEvent"] = pb.SendTestEventResponse(message_id=MESSAGE)
     tested = ines.post(f"{ITEM}/test", headers=KEY)

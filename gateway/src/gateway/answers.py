@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -90,7 +91,7 @@ class Router:
             allow = [(b"allow", _allowed(self._api.routes, scope))]
             return Problem("METHOD_NOT_ALLOWED", f"{scope['method']} is no method of this resource.", headers=allow)
         if refused.status_code == HTTPStatus.NOT_FOUND:
-            return Problem("NOT_FOUND", "There is nothing at this address.")
+            return Problem("NOT_FOUND", _nothing(self._api.routes, scope))
         return Problem(_BY_STATUS.get(refused.status_code, "INTERNAL"), str(refused.detail))
 
     async def _options(self, scope: Scope, send: Send) -> None:
@@ -99,6 +100,19 @@ class Router:
             raise Problem("NOT_FOUND", "There is nothing at this address.")
         await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", allowed)]})
         await send({"type": "http.response.body"})
+
+
+_STAND_IN: Final = "00000000-0000-0000-0000-000000000000"
+
+
+def _nothing(routes: Sequence[BaseRoute], scope: Scope) -> str:
+    """Say that there is nothing, and where an id that is none keeps the path from its route, also that."""
+    parts = scope["path"].split("/")
+    for i, part in enumerate(parts):
+        path = "/".join([*parts[:i], _STAND_IN, *parts[i + 1 :]])
+        if part and any(route.matches({**scope, "path": path})[0] is not Match.NONE for route in routes):
+            return "There is nothing at this address: ids are UUIDs, and the one in it is none."
+    return "There is nothing at this address."
 
 
 def _allowed(routes: Sequence[BaseRoute], scope: Scope) -> bytes:

@@ -26,6 +26,12 @@ class ClientGone(Exception):
     """The client closed the connection before its body was complete; there is nobody to answer."""
 
 
+def has_body(scope: Scope) -> bool:
+    """Whether the request has content (RFC 9112, section 6.3); one of length 0 is as good as none."""
+    headers = dict(scope["headers"])
+    return b"transfer-encoding" in headers or int(headers.get(b"content-length", b"0")) > 0
+
+
 async def read_json(scope: Scope, receive: Receive, media_types: Collection[str], limit: int) -> Any:
     """Read the body as one JSON value (RFC 8259), or as a form where `media_types` says so, which becomes an object of
     texts; of a member that comes twice, the last counts.

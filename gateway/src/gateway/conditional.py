@@ -58,6 +58,13 @@ class Preconditions:
     if_match: Tags | None = None
     if_none_match: Tags | None = None
 
+    @property
+    def name(self) -> str | None:
+        """The field that guards, or None; If-Match goes before (RFC 9110, section 13.2.2)."""
+        if self.if_match is not None:
+            return "If-Match"
+        return None if self.if_none_match is None else "If-None-Match"
+
     def known_version(self, *, gzip_accepted: bool) -> int:
         """Give the version that a read need not send again; 0 when there is none or the tags leave a choice."""
         if self.if_match is None and self.if_none_match is not None and len(self.if_none_match.tags) == 1:

@@ -67,6 +67,8 @@ _QUOTA: Final = {
     "X-RateLimit-Remaining": _header("What is left.", {"type": "integer"}),
     "X-RateLimit-Reset": _header("When more is left, in seconds since the epoch.", {"type": "integer"}),
 }
+_BOUNDS: Final = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+"""JSON Schema's words for those of Python that pydantic leaves standing behind a validator."""
 _FILE: Final = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _RETRY: Final = {"Retry-After": _header("Seconds to wait.", {"type": "integer", "minimum": 1})}
 _EXTRA_HEADERS: Final = {
@@ -220,6 +222,7 @@ def document(api: FastAPI, public_url: str) -> dict[str, Any]:
     for operation in (operation for path in written["paths"].values() for operation in path.values()):
         for parameter in operation.get("parameters", ()):
             _leave_out_null(parameter)
+            parameter["schema"] = {_BOUNDS.get(word, word): value for word, value in parameter["schema"].items()}
         content = operation.get("requestBody", {}).get("content", {})
         if _MERGE_PATCH in content:  # a plain JSON body is a merge patch too
             content["application/json"] = content[_MERGE_PATCH]

@@ -7,7 +7,8 @@ The order of answers: who is it (401), quota (429), query, preconditions and key
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
 from http import HTTPStatus
-from typing import Any, get_args, get_origin, get_type_hints
+from inspect import Parameter, signature
+from typing import Any, Final, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 from fastapi.routing import APIRoute
@@ -18,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from chassis.errors import RemoteError
 from gateway import problems, text
-from gateway.body import read_json
+from gateway.body import has_body, read_json
 from gateway.call import Call
 from gateway.conditional import preconditions
 from gateway.declaration import Declaration, Key, Kind, Tagged
@@ -60,6 +61,7 @@ class Operation(APIRoute):
         self._declaration = declaration
         self._query: type[BaseModel] | None = hints.get("query")
         self._body: type[BaseModel] | None = hints.get("body")
+        self._body_default = signature(endpoint).parameters["body"].default if self._body else Parameter.empty
         self._repeatable = _repeatable(self._query)
         self._methods = {declaration.method, "HEAD"} if declaration.method == "GET" else {declaration.method}
 
@@ -80,7 +82,8 @@ class Operation(APIRoute):
         try:
             status, headers, body, download = await self._answer(call)
         except (Problem, RemoteError) as fault:
-            problem = problems.from_remote(fault) if isinstance(fault, RemoteError) else fault
+            condition = call.preconditions.name
+            problem = problems.from_remote(fault, condition=condition) if isinstance(fault, RemoteError) else fault
             problem.headers += call.quota_headers()
             raise problem from fault
         await send({"type": "http.response.start", "status": int(status), "headers": headers})
@@ -143,8 +146,11 @@ class Operation(APIRoute):
             key = idempotency_key(scope["headers"], required=declaration.key is Key.REQUIRED)
         value = None
         if self._body is not None:
-            limit = call.parts.settings.body_limit_bytes
-            value = await read_json(scope, call.receive, declaration.media_types, limit)
+            if self._body_default is not Parameter.empty and not has_body(scope):
+                value = {}
+            else:
+                limit = call.parts.settings.body_limit_bytes
+                value = await read_json(scope, call.receive, declaration.media_types, limit)
         if key is not None:
             call.keyed = key, fingerprint(scope["method"], self.path_format, scope["path_params"], value)
         if self._body is not None:
@@ -173,7 +179,7 @@ class Operation(APIRoute):
             except ValidationError as refused:
                 errors = [FieldError(_say(e), parameter=str(e["loc"][0] if e["loc"] else "")) for e in _errors(refused)]
         if errors:
-            raise _invalid(errors, "query parameter")
+            raise _invalid(errors, [error.parameter or "query" for error in errors])
         return {}
 
 
@@ -200,18 +206,25 @@ def _check_body(model: type[BaseModel], value: Any) -> BaseModel:
     try:
         return model.model_validate(value)
     except ValidationError as refused:
-        raise _invalid(
-            [FieldError(_say(e), pointer=problems.pointer(e["loc"])) for e in _errors(refused)], "value"
-        ) from None
+        found = _errors(refused)
+        errors = [FieldError(_say(e), pointer=problems.pointer(e["loc"])) for e in found]
+        raise _invalid(errors, [problems.plain_name(e["loc"]) or "body" for e in found]) from None
 
 
-def _invalid(errors: list[FieldError], what: str) -> Problem:
-    named = "; ".join(f"{(error.pointer or error.parameter or what)[:100]}: {error.detail}" for error in errors[:5])
+def _invalid(errors: list[FieldError], names: list[str]) -> Problem:
+    named = "; ".join(f"{name[:100]}: {error.detail}" for name, error in zip(names[:5], errors[:5], strict=True))
     return Problem("INVALID_FIELDS", named, errors=errors[:100])
 
 
 def _errors(refused: ValidationError) -> list[Any]:
     return refused.errors(include_url=False, include_input=False)
+
+
+_CONTAINERS: Final = {
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type", "dataclass_type"), "must be a JSON object"),
+    **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), "must be a JSON array"),
+}
+"""What pydantic says with names of Python's types and of our classes."""
 
 
 def _say(error: Mapping[str, Any]) -> str:
@@ -220,6 +233,8 @@ def _say(error: Mapping[str, Any]) -> str:
         return "there is no such field"
     if error["type"] == "missing":
         return "must be given"
+    if error["type"] in _CONTAINERS:
+        return _CONTAINERS[error["type"]]
     if error["type"] == "string_pattern_mismatch":
         return text.RULES[error["ctx"]["pattern"]]
     return str(error["msg"]).removeprefix("Value error, ")

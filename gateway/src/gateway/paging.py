@@ -83,4 +83,13 @@ def page_links(path: str, query: BaseModel, page: Page) -> dict[str, str]:
         relation: f"{path}?{urlencode({**asked, 'cursor': cursor}, doseq=True, quote_via=quote)}"
         for relation, cursor in cursors.items()
         if cursor
-    }
+    } | _back(path, asked, page)
+
+
+def _back(path: str, asked: dict[str, Any], page: Page) -> dict[str, str]:
+    """From beyond the last page, lead to the last one by its number: no row is there for a cursor to begin at."""
+    if page.page <= 1 or page.previous_cursor:
+        return {}
+    last = max(1, -(-page.total // page.page_size)) if page.total_exact else page.page
+    number = min(last, page.page - 1)
+    return {"prev": f"{path}?{urlencode({**asked, 'page': number}, doseq=True, quote_via=quote)}"}

@@ -323,13 +323,13 @@ def is_outage(error: RemoteError) -> bool:
     return TYPES[error.reason if error.reason in TYPES else _BY_CODE.get(error.code, "INTERNAL")].status >= 500  # noqa: PLR2004 - the border between whose faults they are
 
 
-def from_remote(error: RemoteError) -> Problem:
-    """Turn what a service said into the client's problem."""
+def from_remote(error: RemoteError, *, condition: str | None = None) -> Problem:
+    """Turn what a service said into the client's problem; `condition` is the precondition that the request had."""
     reason = error.reason if error.reason in TYPES else _BY_CODE.get(error.code, "INTERNAL")
     if reason in _OURS:
         detail = TYPES[reason].advice
-    elif reason == "VERSION_MISMATCH" and "version" in error.metadata:
-        detail = f"The resource has version {error.metadata['version']} now. {TYPES[reason].advice}"
+    elif error.reason == "VERSION_MISMATCH":
+        detail = _mismatch(error.metadata.get("version"), condition)
     else:
         detail = error.message or TYPES[reason].title
     headers = []
@@ -339,6 +339,16 @@ def from_remote(error: RemoteError) -> Problem:
         headers.append((b"www-authenticate", b'Bearer realm="neoforge"'))
     errors = [FieldError(v.description, _pointer(v.field)) for v in error.violations]
     return Problem(reason, detail, errors=errors, headers=headers, error=_OAUTH.get(reason))
+
+
+def _mismatch(version: str | None, condition: str | None) -> str:
+    """Say which version there is, and of which one the request spoke."""
+    has = f"has version {version}" if version else "has another version"
+    wanted = " now"
+    if condition is not None:
+        wanted = f", not the one that {condition} {'names' if condition == 'If-Match' else 'allows'}"
+    again = "Get it again, look at what changed, and repeat your change with the new ETag."
+    return f"The resource {has}{wanted}. {again}"
 
 
 def body(problem: Problem, public_url: str, instance: str) -> bytes:
@@ -364,9 +374,14 @@ def pointer(location: Iterable[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
+def plain_name(location: Iterable[str | int]) -> str:
+    """Write a path of names and indexes as services do, `labels[2]`; empty for the whole body."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+
+
 def _pointer(path: str) -> str:
     """Turn a service's field path, `labels[2]`, into a JSON pointer, `/labels/2`."""
-    return pointer(path.replace("]", "").replace("[", ".").split(".")) if path else ""
+    return pointer(path.strip("/").replace("]", "").replace("[", ".").split(".")) if path else ""
 
 
 def examples(public_url: str) -> Mapping[str, Any]:

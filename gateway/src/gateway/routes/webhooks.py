@@ -38,6 +38,9 @@ WebhookId = Annotated[str, Path(description="The webhook's id.", json_schema_ext
 MessageId = Annotated[str, Path(description="The message's id.", json_schema_extra={"format": "uuid"})]
 Patch = Annotated[WebhookChanges, Body(media_type="application/merge-patch+json")]
 
+_ROTATION: Final = Rotation()
+"""What a request without a body asks for."""
+
 _REASONS: Final = {
     pb.DISABLED_REASON_UNSPECIFIED: None,
     pb.DISABLED_REASON_OWNER: "owner",
@@ -142,7 +145,7 @@ async def delete_webhook(call: Call, webhook_id: WebhookId) -> Answer:
         conflicts=("LIMIT_REACHED",),
     ),
 )
-async def rotate_webhook_secret(call: Call, webhook_id: WebhookId, body: Rotation) -> Answer:
+async def rotate_webhook_secret(call: Call, webhook_id: WebhookId, body: Rotation = _ROTATION) -> Answer:
     """Give a webhook a new secret, which is never shown again; those before it sign as well for a while."""
     reply = await call.ask(
         call.parts.webhooks.RotateSecret,

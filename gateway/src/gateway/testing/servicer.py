@@ -224,8 +224,7 @@ class StandInProjects(projects_pb2_grpc.ProjectsServiceServicer):
         project = self._readable(id_, caller)
         if project.owner_id != str(caller.subject):
             raise Forbidden("this takes the role owner in the project")
-        if expected_version and expected_version != project.version:
-            raise VersionMismatch(f"the project has version {project.version}, not {expected_version}")
+        VersionMismatch.check("project", expected_version, project.version)
         return project
 
 
