@@ -16,7 +16,7 @@ _NEVER: Final = "1970-01-01T00:00:00.000000Z"
 @dataclass(frozen=True)
 class Entry:
     """An entry: its permanent id (a URI), its title, when it was published and last changed (RFC 3339), where it is
-    read, what it says as safe HTML, and its categories.
+    read, what it says as safe HTML, its categories, and who wrote it where that is not the feed's author.
     """
 
     id: str
@@ -26,6 +26,7 @@ class Entry:
     link: str
     html: str
     categories: Iterable[str] = ()
+    author: str = ""
 
 
 def written(title: str, address: str, author: str, entries: Sequence[Entry]) -> bytes:
@@ -42,6 +43,8 @@ def written(title: str, address: str, author: str, entries: Sequence[Entry]) -> 
         _add(element, "title", entry.title)
         _add(element, "published", entry.published)
         _add(element, "updated", entry.updated)
+        if entry.author:
+            _add(ET.SubElement(element, "author"), "name", entry.author)
         ET.SubElement(element, "link", rel="alternate", href=entry.link)
         for term in entry.categories:
             ET.SubElement(element, "category", term=_xml(term))

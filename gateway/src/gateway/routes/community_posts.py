@@ -8,6 +8,7 @@ from fastapi import Body, Path, Query
 from google.protobuf.field_mask_pb2 import FieldMask
 from pydantic_core import to_json
 
+from gateway.atom import MEDIA_TYPE as ATOM
 from gateway.body import MERGE_PATCH
 from gateway.call import Call
 from gateway.declaration import NO_CONTENT, Declaration, Key, Kind, Tagged
@@ -15,7 +16,7 @@ from gateway.operations import Operations
 from gateway.paging import PaginatedResponse, page_json, page_links
 from gateway.problems import Problem
 from gateway.representation import Answer, tag_of
-from gateway.routes.community_feed import ATOM, feed
+from gateway.routes.community_feed import feed
 from gateway.routes.community_json import (
     ANSWERED,
     ORDERS,

@@ -1,13 +1,13 @@
 """The status page as clients see it; the bounds are those of neoforge.status.v1, which the service checks again."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from gateway.paging import Number, PageQuery, PaginatedResponse
-from gateway.text import HTTP_URL, ID, LANGUAGE, LINE, LINE_OR_NOTHING, LINES, SLUG
+from gateway.paging import PageQuery, PaginatedResponse
+from gateway.text import ID, LINE, LINES, SLUG
 
 T = TypeVar("T")
 
@@ -16,9 +16,6 @@ Progress = Literal["investigating", "identified", "monitoring", "resolved"]
 Impact = Literal["none", "minor", "major", "critical"]
 Phase = Literal["scheduled", "in_progress", "completed"]
 Indicator = Literal["none", "maintenance", "minor", "major", "critical"]
-EventType = Literal[
-    "incident.opened", "incident.updated", "incident.resolved", "maintenance.planned", "component.changed"
-]
 
 Id = Annotated[str, StringConstraints(pattern=ID), Field(json_schema_extra={"format": "uuid"})]
 Slug = Annotated[
@@ -326,131 +323,3 @@ class MaintenanceQuery(PageQuery):
     """Which windows to list."""
 
     status: Phase | None = Field(default=None, description="Only those that stand so to the clock.")
-
-
-class StatusPage(Freshness):
-    """How everything fares."""
-
-    indicator: Indicator
-    description: Annotated[str, Field(examples=["All Systems Operational"])]
-    groups: list[Group]
-    components: Annotated[list[ComponentState], Field(description="By position.")]
-    incidents: Annotated[list[Incident], Field(description="The newest 50 of those that are open.")]
-    maintenances: Annotated[list[Maintenance], Field(description="The first 50 that are open or to come.")]
-    updated_at: Annotated[datetime | None, Field(description="When anything of this last changed.")]
-
-
-class Seconds(BaseModel):
-    """How long a component fared how; all of them are 86,400 together."""
-
-    operational: float
-    degraded: float
-    partial_outage: float
-    major_outage: float
-    maintenance: Annotated[float, Field(description="Not measured.")]
-    no_data: Annotated[float, Field(description="Before it existed, or yet to come.")]
-
-
-class Day(BaseModel):
-    """A day in UTC."""
-
-    date: date
-    uptime: Annotated[
-        float | None,
-        Field(
-            ge=0,
-            le=1,
-            description="The share of the measured time in which it was up: a major outage counts whole, a partial one "
-            "by 30 per cent. Null if nothing was measured.",
-        ),
-    ]
-    seconds: Seconds
-
-
-class ComponentUptime(BaseModel):
-    """The days of a component."""
-
-    component_id: UUID
-    uptime: Annotated[float | None, Field(ge=0, le=1, description="Of all these days together.")]
-    days: Annotated[list[Day], Field(description="The oldest first, today last.")]
-
-
-class OneUptime(ComponentUptime, Freshness):
-    """The days of one component."""
-
-
-class AllUptimes(Freshness):
-    """The days of every component."""
-
-    components: list[ComponentUptime]
-
-
-class UptimeQuery(BaseModel):
-    """How many days."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    days: Annotated[Number, Field(ge=1, le=90)] = 90
-
-
-class NewSubscription(_Model):
-    """Which address to ask whether it wants to be told."""
-
-    email: Annotated[
-        str, StringConstraints(min_length=3, max_length=254, pattern=LINE), Field(examples=["mara@example.com"])
-    ]
-    language: Annotated[
-        str, StringConstraints(max_length=35, pattern=LANGUAGE), Field(description="Of its mails.", examples=["de"])
-    ] = "en"
-
-
-class Said(BaseModel):
-    """What became of it, for people."""
-
-    message: str
-
-
-class Subscriber(BaseModel):
-    """An address that is told, or was asked whether it wants to be."""
-
-    id: UUID
-    email: str
-    language: str
-    created_at: datetime
-    confirmed_at: datetime | None
-
-
-class NewWebhookSubscriber(_Model):
-    """Which URL to tell, of what."""
-
-    url: Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=2_000, pattern=HTTP_URL),
-        Field(
-            description="http or https, in production https alone, to an address of the public internet.",
-            examples=["https://hooks.example.com/status"],
-            json_schema_extra={"format": "uri"},
-        ),
-    ]
-    events: Annotated[
-        list[EventType],
-        Field(max_length=5, description="Each once; empty for all.", json_schema_extra={"uniqueItems": True}),
-    ] = Field(default_factory=list)
-    description: Annotated[str, StringConstraints(max_length=500, pattern=LINE_OR_NOTHING)] = ""
-
-
-class WebhookSubscriber(BaseModel):
-    """A URL that is told, by signed messages (Standard Webhooks 1.0.0)."""
-
-    id: UUID
-    url: str
-    events: list[EventType]
-    description: str
-    enabled: Annotated[bool, Field(description="One that fails for days is disabled.")]
-    created_at: datetime
-
-
-class CreatedWebhookSubscriber(WebhookSubscriber):
-    """The webhook as it was made."""
-
-    secret: Annotated[str, Field(description="What its messages are signed with. Shown once: keep it.")]

@@ -11,7 +11,7 @@ from gateway.declaration import Declaration, Kind, Tagged
 from gateway.operations import Operations
 from gateway.problems import Problem
 from gateway.representation import Answer, tag_of
-from gateway.routes import status_models as models
+from gateway.routes import status_page_models as models
 from gateway.routes.status_badge import SVG, badge
 from gateway.routes.status_feed import feed
 from gateway.routes.status_json import FRESH, INDICATOR_NAMES, STATUS_NAMES, page_json, uptime_json

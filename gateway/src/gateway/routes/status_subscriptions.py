@@ -15,7 +15,7 @@ from gateway.declaration import NO_CONTENT, Declaration, Key, Kind, Tagged
 from gateway.operations import Operations
 from gateway.paging import PageQuery, PaginatedResponse, page_json, page_links
 from gateway.representation import Answer, tag_of
-from gateway.routes import status_models as models
+from gateway.routes import status_subscriptions_models as models
 from gateway.routes.status_json import subscriber_json, webhook_json
 from gateway.routes.status_page import ROOT, stubs
 from neoforge.status.v1 import subscribers_pb2 as pb
