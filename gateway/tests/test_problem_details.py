@@ -57,12 +57,13 @@ def test_what_has_another_version_says_which_and_names_the_clients_own_condition
 
 
 def test_a_path_with_an_id_that_is_no_uuid_says_what_ids_are(ines: httpx.Client, item: str) -> None:
-    for path in (f"{PATH}/7", f"{item}x", f"{item}/members/tomas"):
-        answer = ines.get(path) if "members" not in path else ines.delete(path)
+    for path in (f"{PATH}/7", f"{item}x", f"{item}/members/tomas", f"{PATH}/7/members/tomas"):
+        answer = ines.delete(path)
         assert answer.status_code == 404
         assert "ids are UUIDs" in answer.json()["detail"]
-    elsewhere = ines.get("/api/v1/nothing")
-    assert (elsewhere.status_code, elsewhere.json()["detail"]) == (404, "There is nothing at this address.")
+    for path in ("/api/v1/nothing", f"{PATH}/", "/api/v1/invitations/a.b", PATH + "/7" * 2_000):
+        elsewhere = ines.get(path)
+        assert (elsewhere.status_code, elsewhere.json()["detail"]) == (404, "There is nothing at this address.")
 
 
 def test_a_path_that_ends_in_a_line_break_is_404(ines: httpx.Client, item: str) -> None:

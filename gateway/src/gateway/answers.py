@@ -1,9 +1,9 @@
 """Answers that no route gives: what does not exist, methods that don't, OPTIONS, and every failure as a problem."""
 
 import logging
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Final
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chassis import logs
 from gateway import problems
 from gateway.body import ClientGone
+from gateway.operations import IdConvertor, Operation
 from gateway.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -102,17 +103,29 @@ class Router:
         await send({"type": "http.response.body"})
 
 
-_STAND_IN: Final = "00000000-0000-0000-0000-000000000000"
-
-
 def _nothing(routes: Sequence[BaseRoute], scope: Scope) -> str:
-    """Say that there is nothing, and where an id that is none keeps the path from its route, also that."""
+    """Say that there is nothing and, where ids that are none keep the path from its route, also that."""
     parts = scope["path"].split("/")
-    for i, part in enumerate(parts):
-        path = "/".join([*parts[:i], _STAND_IN, *parts[i + 1 :]])
-        if part and any(route.matches({**scope, "path": path})[0] is not Match.NONE for route in routes):
-            return "There is nothing at this address: ids are UUIDs, and the one in it is none."
+    if any(_misses_by_ids(route, parts) for route in routes if isinstance(route, Operation)):
+        return "There is nothing at this address: ids are UUIDs, and what stands in its place is none."
     return "There is nothing at this address."
+
+
+def _misses_by_ids(route: Operation, parts: Sequence[str]) -> bool:
+    template = route.path_format.split("/")
+    if len(template) != len(parts):
+        return False
+    for expected, given in zip(template, parts, strict=True):
+        convertor = route.param_convertors.get(expected[1:-1])
+        if convertor is None:
+            fits = given == expected
+        elif isinstance(convertor, IdConvertor):
+            fits = bool(given)
+        else:
+            fits = re.fullmatch(convertor.regex, given) is not None
+        if not fits:
+            return False
+    return any(isinstance(convertor, IdConvertor) for convertor in route.param_convertors.values())
 
 
 def _allowed(routes: Sequence[BaseRoute], scope: Scope) -> bytes:

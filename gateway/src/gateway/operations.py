@@ -31,19 +31,21 @@ from gateway.representation import Answer, Download, Headers, accepts_gzip, read
 Endpoint = Callable[..., Coroutine[Any, Any, Answer]]
 
 
-class _IdConvertor(Convertor[str]):
+class IdConvertor(Convertor[str]):
     """A UUID in a path, as RFC 9562 writes it; anything else is an address that does not exist."""
 
     regex = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 
     def convert(self, value: str) -> str:
+        """Give it in lower case, in which the services write it."""
         return value.lower()
 
     def to_string(self, value: str) -> str:
+        """Give it as it is."""
         return value
 
 
-register_url_convertor("id", _IdConvertor())
+register_url_convertor("id", IdConvertor())
 
 
 class Operation(APIRoute):
