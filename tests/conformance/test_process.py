@@ -9,8 +9,9 @@ from typing import Any
 import grpc
 import pytest
 
+from chassis.command_line import main
 from chassis.errors import RemoteError
-from chassis.service import RunningService, Service, main
+from chassis.service import RunningService, Service
 from chassis.settings import EX_CONFIG
 from chassis.testing.acting import Actor, Rows
 from chassis.testing.process import ServiceProcess

@@ -1,12 +1,9 @@
-"""A service from start to end: what it is made of, and the verbs of its command line."""
+"""A service from start to end: what it is made of, and how it runs."""
 
-import argparse
 import asyncio
 import contextlib
 import importlib.metadata
 import logging
-import signal
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,13 +17,12 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from chassis import logs, telemetry
+from chassis import telemetry
 from chassis.access import ANYONE, rules_of
 from chassis.database import Database
 from chassis.health import DATABASE, Health
 from chassis.house import House
 from chassis.idempotency import Idempotency
-from chassis.jobs import command
 from chassis.jobs.cleanup import cleanups
 from chassis.jobs.declaration import Jobs
 from chassis.jobs.outbox import Outbox
@@ -34,7 +30,7 @@ from chassis.jobs.tables import JobTables
 from chassis.ops import OpsServer
 from chassis.paging import Cursors
 from chassis.rpc.server import CallInterceptor
-from chassis.settings import MigrationSettings, ServiceSettings, load, refuse
+from chassis.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
 
@@ -181,59 +177,3 @@ def _reflection_services() -> list[ServiceDescriptor]:
     from grpc_reflection.v1alpha import reflection_pb2  # noqa: PLC0415 - its descriptor alone
 
     return [reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]]
-
-
-async def _serve(service: Service[S], settings: S) -> None:
-    stop = asyncio.Event()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-    running = RunningService(service, settings)
-    try:
-        await running.start()
-    except OSError as taken:
-        log.critical("%s cannot start: %s", service.name, taken)
-        sys.exit(1)
-    await stop.wait()
-    log.info("%s drains", service.name)
-    await running.stop()
-    log.info("%s has stopped", service.name)
-
-
-def _migrate(service: Service[Any], verb: str) -> None:
-    from chassis.migrations import runner  # noqa: PLC0415 - the others should not carry Alembic's memory
-
-    if verb == "sql":
-        runner.script(service.migrations, service.tables)
-        return
-    migration = load(MigrationSettings)
-    logs.setup(service.name, migration.log_level)
-    runner.upgrade(migration.migration_database_url.get_secret_value(), service.migrations, service.tables)
-
-
-def main(service: Service[Any], arguments: Sequence[str] | None = None) -> None:
-    """Run one verb of a service's command line: `serve`, `worker`, `jobs`, `migrate` or `sql`."""
-    parser = argparse.ArgumentParser(prog=service.name, description=f"NeoForge's {service.name} service")
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("serve", help="answer calls until SIGTERM")
-    worker = verbs.add_parser("worker", help="run jobs, hand them out and schedule them until SIGTERM")
-    worker.add_argument("--only", choices=("consumer", "relay", "scheduler"), help="do one of the three alone")
-    command.add_verb(verbs)
-    verbs.add_parser("migrate", help="bring the schema up to date, as the role that owns it")
-    verbs.add_parser("sql", help="print the SQL of all migrations")
-    options = parser.parse_args(arguments)
-    verb = options.verb
-    if verb in {"sql", "migrate"}:
-        _migrate(service, verb)
-    elif verb == "jobs":
-        sys.exit(command.run(service, load(service.settings), options))
-    else:
-        settings = load(service.settings)
-        if verb == "worker" and settings.redis_url is None:
-            refuse([("NEOFORGE_REDIS_URL", "must be set for a worker")])
-        logs.setup(service.name, settings.log_level)
-        telemetry.setup(service.name, service.version)
-        if verb == "worker":
-            from chassis.jobs import worker as workers  # noqa: PLC0415 - a server should not carry Celery's memory
-
-            workers.run(service, settings, options.only)
-        asyncio.run(_serve(service, settings))

@@ -9,10 +9,11 @@ from uuid import UUID
 
 import pytest
 
+from chassis.command_line import main
 from chassis.house import House
 from chassis.jobs.command import AWAY, NOTHING
 from chassis.jobs.scheduler import Scheduler
-from chassis.service import Service, main
+from chassis.service import Service
 from chassis.testing.jobs import JobRunner
 
 Jobs = Callable[..., Any]

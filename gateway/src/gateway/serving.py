@@ -11,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from starlette.types import ASGIApp
 
+from chassis import memory
 from chassis.rpc.client import channel
 from gateway import health, queues, ratelimit
 from gateway.app import build
@@ -87,7 +88,9 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
         works += [revocations.follow()] if revocations else []
         for work in works:
             stack.callback(asyncio.create_task(work).cancel)
-        yield parts, build(parts)
+        app = build(parts)
+        memory.give_back()
+        yield parts, app
 
 
 def http_server(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Server:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
-from chassis import telemetry
+from chassis import memory, telemetry
 from chassis.database import Database
 from chassis.errors import DomainError
 from chassis.jobs import metrics
@@ -38,6 +38,8 @@ DRAIN_S: Final = 20.0
 """How long running jobs may take to end after SIGTERM, before they give their messages back."""
 _GIVE_BACK_S: Final = 5.0
 _LOOK_S: Final = 1.0
+_SETTLED_S: Final = 5.0
+"""After this long a worker has connected to everything, and imports no more."""
 _COUNT_EVERY: Final = 5
 """Looks from one count of the outbox to the next."""
 EX_SOFTWARE: Final = 70
@@ -93,6 +95,7 @@ class Worker:
             worker.start()
         tasks = [asyncio.create_task(part) for part in self._parts()]
         log.info("%s works", self.service.name, extra={"ops_port": ops.port, "queues": list(self._broker.queues)})
+        asyncio.get_running_loop().call_later(_SETTLED_S, memory.give_back)
         stopped = asyncio.create_task(self.stop.wait())
         await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in (stopped, *tasks):

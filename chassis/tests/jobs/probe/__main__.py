@@ -2,8 +2,9 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+from chassis.command_line import main
 from chassis.jobs import consumer, relay, worker
-from chassis.service import Service, main
+from chassis.service import Service
 from chassis.settings import ServiceSettings
 from probe.jobs import jobs
 from probe.tables import idempotency_keys, job_tables, metadata

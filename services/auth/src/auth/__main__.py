@@ -16,8 +16,9 @@ from auth.sessions.servicer import SessionsServicer
 from auth.settings import Settings
 from auth.tables import idempotency_keys, job_tables, metadata
 from auth.verification.servicer import VerificationServicer
+from chassis.command_line import main
 from chassis.house import House
-from chassis.service import Service, Servicer, main
+from chassis.service import Service, Servicer
 from neoforge.auth.v1 import (
     access_tokens_pb2,
     access_tokens_pb2_grpc,

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from chassis.command_line import main
 from chassis.house import House
-from chassis.service import Service, Servicer, main
+from chassis.service import Service, Servicer
 from community.jobs import jobs
 from community.servicer.categories import CategoriesServicer
 from community.servicer.moderation import ModerationServicer

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from chassis.command_line import main
 from chassis.house import House
-from chassis.service import Service, Servicer, main
+from chassis.service import Service, Servicer
 from neoforge.projects.v1 import (
     invitations_pb2,
     invitations_pb2_grpc,

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from chassis.command_line import main
 from chassis.house import House
-from chassis.service import Service, Servicer, main
+from chassis.service import Service, Servicer
 from neoforge.status.v1 import (
     components_pb2,
     components_pb2_grpc,

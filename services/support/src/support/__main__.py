@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from chassis.command_line import main
 from chassis.house import House
-from chassis.service import Service, Servicer, main
+from chassis.service import Service, Servicer
 from neoforge.support.v1 import (
     attachments_pb2,
     attachments_pb2_grpc,
