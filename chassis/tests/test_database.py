@@ -173,8 +173,10 @@ async def test_while_the_database_is_known_to_be_away_calls_do_not_wait_long(
     monkeypatch.setattr(module, "_WAIT_WHILE_AWAY_S", 0.01)
     monkeypatch.setattr(module, "_WAIT_S", 60.0)
     async with things.connection(), things.connection():  # the pool is empty, as in an outage
-        with pytest.raises(Unavailable):
-            await things.ping(0.01)
+        with monkeypatch.context() as outage:
+            outage.setattr(things, "_url", "postgresql://127.0.0.1:1/nowhere")
+            with pytest.raises(Unavailable):
+                await things.ping(5)
         with pytest.raises(Unavailable, match="no database connection was free in time"):
             await total(things)
     await things.ping(5)

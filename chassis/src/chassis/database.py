@@ -241,6 +241,7 @@ class Database:
                 await self._probe.execute("SELECT 1")
         except (psycopg.Error, OSError, TimeoutError) as failure:
             self._answers = False
+            self._check_pool()  # its connections have most likely died too, and no call should be the one to find out
             await self._drop_probe()
             raise Unavailable(f"the database does not answer: {failure}") from failure
         if not self._answers:
