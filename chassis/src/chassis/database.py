@@ -77,15 +77,15 @@ class Connection:
         for act in self._after_commit:
             act()
 
-    async def one(self, compiled: Statement, **parameters: Any) -> Any:
+    async def one(self, compiled: Statement, /, **parameters: Any) -> Any:
         """Give the only row, or None."""
         return await (await self._run(compiled, parameters)).fetchone()
 
-    async def all(self, compiled: Statement, **parameters: Any) -> list[Any]:
+    async def all(self, compiled: Statement, /, **parameters: Any) -> list[Any]:
         """Give all rows."""
         return await (await self._run(compiled, parameters)).fetchall()
 
-    async def execute(self, compiled: Statement, **parameters: Any) -> int:
+    async def execute(self, compiled: Statement, /, **parameters: Any) -> int:
         """Give how many rows were written."""
         return (await self._run(compiled, parameters)).rowcount
 

@@ -223,6 +223,7 @@ class Listing:
         request: PageRequest,
         cursors: Cursors,
         scope: str,
+        /,  # a column may have any of these names
         *,
         counted: Total | None = None,
         **parameters: Any,
