@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -142,7 +143,11 @@ def test_the_whole_way(tmp_path: Path) -> None:
         )
         assert smoke.returncode == 0, smoke.stdout + smoke.stderr
         projects = projects_of(base)
-        assert memory_of(process.pid) < MEMORY_PROMISE_MB
+        # At rest: what starting used goes back a few seconds after it.
+        deadline = time.monotonic() + 30
+        while (memory := memory_of(process.pid)) >= MEMORY_PROMISE_MB:
+            assert time.monotonic() < deadline, f"{memory} MB"
+            time.sleep(0.5)
 
         children = descriptors(process.pid)
         os.kill(process.pid, signal.SIGKILL)

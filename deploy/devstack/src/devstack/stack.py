@@ -16,7 +16,7 @@ from devstack import envoy
 from devstack.loopback import answers
 from devstack.people import AUDIENCE, Person
 from devstack.ports import HOST, Ports
-from devstack.services import Service, installed
+from devstack.services import Service, started
 from devstack.supervisor import Part
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ class Stack:
 
     @classmethod
     def of(cls, folders: Folders, ports: Ports, surroundings: Mapping[str, str]) -> Stack:
-        """The stack with all services that are installed."""
+        """The stack with all services that are installed, and those on request that are asked for."""
         database = PostgreSQL(folders.data / "postgresql", ports.postgresql)
         redis = Redis(folders.data / "redis", ports.redis, durable=True)
-        return cls(folders, ports, _inherited(surroundings), installed(), database, redis)
+        return cls(folders, ports, _inherited(surroundings), started(surroundings), database, redis)
 
     @property
     def issuer_url(self) -> str:

@@ -173,8 +173,9 @@ class _Up:
             else:
                 self._terminal.warn(f"{name} at {url} answers {status or 'nothing'}")
         say(f"\nSign in as Ines (12 hours; others: {_token_command(stack)}, or mara):\n\n{token}\n")
-        mails = ", ".join(person.mail for person in PEOPLE.values())
-        say(f"Or at {stack.url}/api/v1/auth/token as {mails} with the password {stack.demo_password()}\n")
+        if stack.accounts_marker.exists():
+            mails = ", ".join(person.mail for person in PEOPLE.values())
+            say(f"Or at {stack.url}/api/v1/auth/token as {mails} with the password {stack.demo_password()}\n")
         say(f"Try:\n\ncurl -H 'Authorization: Bearer {token}' {stack.url}/api/v1/projects\n")
         say(f"Logs are in {stack.folders.logs}. Ctrl-C stops everything.")
 
