@@ -120,8 +120,8 @@ class _Up:
             await self._until(f"{stack.url}/ready")
         with terminal.step("workers"):
             await supervisor.start(*(stack.worker_part(service) for service in stack.services))
-        with terminal.step("demo accounts"):
-            if stack.wants_accounts():
+        if stack.wants_accounts():
+            with terminal.step("demo accounts"):
                 await self._make_accounts()
         with terminal.step("demo data"):
             await asyncio.to_thread(seed, stack.folders.data / "demo-edition", stack.url, self._token)
