@@ -72,8 +72,14 @@ class Stack:
 
 
 def _free_base() -> int:
-    """A port from which on PORTS ports are free."""
-    for base in range(20_000, 32_000, PORTS):
+    """A port from which on PORTS ports are free.
+
+    Each test process looks in a range of its own, and none where tests of `make up` take ports: a port that is free
+    now may else be another's a moment later.
+    """
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 27_000 + process % 8 * 600
+    for base in range(first, first + 600, PORTS):
         try:
             for port in range(base, base + PORTS):
                 with socket.socket() as probe:
