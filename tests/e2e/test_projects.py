@@ -233,7 +233,13 @@ def test_every_log_line_of_a_request_carries_its_ids(stack: Stack) -> None:
         answer = client.get(f"{PROJECTS}/018f0000-0000-7000-8000-00000000dead", headers={"X-Request-Id": request_id})
         assert answer.headers["x-request-id"] == request_id
     for part in ("gateway", "projects"):
-        lines = [json.loads(line) for line in stack.logs(part).splitlines() if request_id in line]
-        assert lines, part
+        deadline = time.monotonic() + 30  # a line is written after the answer that it is about
+        while not (
+            lines := [
+                json.loads(line) for line in stack.logs(part).rpartition("\n")[0].splitlines() if request_id in line
+            ]
+        ):
+            assert time.monotonic() < deadline, part
+            time.sleep(0.05)
         assert {line["trace_id"] for line in lines} == {answer.headers["x-trace-id"]}
         assert all(line["span_id"] for line in lines)
