@@ -10,7 +10,7 @@ import pytest_asyncio
 from prometheus_client import REGISTRY
 
 from chassis.access import ANYONE
-from chassis.embedded.process import free_port
+from chassis.embedded.ports import free_port
 from chassis.errors import RemoteError, Unavailable
 from chassis.identity import NOBODY
 from chassis.rpc import client

@@ -27,7 +27,7 @@ import httpx
 from redis import Redis
 from redis.exceptions import RedisError
 
-from chassis.embedded.process import free_port
+from chassis.embedded.ports import free_port
 from chassis.testing.receiver import Receiver
 from devstack.testing import Stack, running_stack
 

@@ -1,7 +1,6 @@
 """The auth service and the gateway before it, each twice, as processes of their own."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from auth.settings import Settings
 from auth.testing import FIREFOX, People
 from auth.testing import PASSWORD as PERSONS_PASSWORD
 from chassis.embedded.certificates import Authority
+from chassis.embedded.ports import free_port
 from chassis.embedded.redis import Redis
 from chassis.house import House
 from chassis.service import RunningService, Service
@@ -59,12 +59,6 @@ class Installation:
     def logs(self) -> str:
         """Everything that all processes have logged."""
         return "\n".join(f"{line}" for process in self.processes for line in (*process.logged, *process.plain))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from chassis.embedded.process import Command, Process, free_port
+from chassis.embedded.ports import free_ports
+from chassis.embedded.process import Command, Process
 from devstack import envoy
 from devstack.errors import StackError
 from devstack.loopback import request
-from devstack.ports import Ports
+from devstack.ports import SPAN, Ports
 
 
 class Upstream(BaseHTTPRequestHandler):
@@ -40,20 +41,7 @@ class Upstream(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def base() -> int:
-    return free_base()
-
-
-def free_base() -> int:
-    """A base port of which the three that this test takes are free."""
-    while True:
-        base = free_port()
-        if base < 65_000 and all(port_is_free(base + offset) for offset in (1, 9)):
-            return base
-
-
-def port_is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+    return free_ports(SPAN)
 
 
 @pytest.fixture(scope="module")

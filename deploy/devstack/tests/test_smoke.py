@@ -4,7 +4,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from chassis.embedded.process import free_port
+from chassis.embedded.ports import free_port
 from devstack.errors import StackError
 from devstack.smoke import smoke
 

@@ -15,18 +15,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from chassis.embedded.ports import free_ports
 from devstack import up as starting
 from devstack.folders import Folders
-from devstack.ports import SPAN, Ports, is_free
+from devstack.ports import SPAN, Ports
 from devstack.up import up
 
 READY = "Ctrl-C stops everything"
 MEMORY_PROMISE_MB = 1000
-
-
-def free_base(begin: int) -> int:
-    """A base port from which on every port is free; each test begins elsewhere, as they may run at once."""
-    return next(base for base in range(begin, 32_000, SPAN) if all(is_free(base + offset) for offset in range(SPAN)))
 
 
 def environment(data: Path) -> dict[str, str]:
@@ -46,7 +42,7 @@ def test_a_taken_port_names_its_part_its_holder_and_the_way_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(starting, "PORT_GRACE_SECONDS", 0)
-    base = free_base(20_000)
+    base = free_ports(SPAN)
     with socket.create_server(("127.0.0.1", base + 3)):
         message = stopped(capsys, tmp_path, base)
     assert f"{base + 3} for PostgreSQL: process {os.getpid()} (" in message
@@ -73,7 +69,7 @@ def test_data_of_another_postgresql_are_named(tmp_path: Path, capsys: pytest.Cap
     (cluster / "global").mkdir(parents=True)
     (cluster / "global" / "pg_control").touch()
     (cluster / "PG_VERSION").write_text("15\n")
-    assert f"{cluster} was made by PostgreSQL 15, and this is 16" in stopped(capsys, tmp_path, free_base(21_000))
+    assert f"{cluster} was made by PostgreSQL 15, and this is 16" in stopped(capsys, tmp_path, free_ports(SPAN))
 
 
 def test_a_missing_redis_says_what_to_install(
@@ -81,7 +77,7 @@ def test_a_missing_redis_says_what_to_install(
 ) -> None:
     monkeypatch.setattr("chassis.embedded.redis.shutil.which", lambda _: None)
     monkeypatch.setattr("chassis.embedded.redis.sys.prefix", str(tmp_path))
-    assert "Install one (Debian: apt install redis-server)" in stopped(capsys, tmp_path, free_base(22_000))
+    assert "Install one (Debian: apt install redis-server)" in stopped(capsys, tmp_path, free_ports(SPAN))
 
 
 def test_a_damaged_redis_file_names_the_part_and_its_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +86,7 @@ def test_a_damaged_redis_file_names_the_part_and_its_log(tmp_path: Path, capsys:
     # Redis 7 looks for its file in a folder, Valkey too.
     (tmp_path / "redis" / "appendonlydir").mkdir()
     (tmp_path / "redis" / "appendonlydir" / "appendonly.aof.manifest").write_text("nonsense")
-    message = stopped(capsys, tmp_path, free_base(23_000))
+    message = stopped(capsys, tmp_path, free_ports(SPAN))
     assert "Redis ended with status 1 while starting." in message
     assert f"Its log is {tmp_path}/logs/redis.log, and ends:" in message
 
@@ -117,7 +113,7 @@ def stack(data: Path, base: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 def test_the_whole_way(tmp_path: Path) -> None:
     """Start; lose a service; be killed, and leave nothing; start again with the data kept; stop, and leave nothing."""
-    base = free_base(25_000)
+    base = free_ports(SPAN)
     url = f"http://localhost:{base}"
     with stack(tmp_path, base) as (process, printed):
         for address in (

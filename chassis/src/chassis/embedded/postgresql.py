@@ -13,8 +13,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 from chassis.embedded import launch
 from chassis.embedded.place import MAJOR, Place, installed_programs, place_for
+from chassis.embedded.ports import free_port
 from chassis.embedded.private_file import kept_secret, write_private
-from chassis.embedded.process import Command, EmbeddedError, Process, free_port
+from chassis.embedded.process import Command, EmbeddedError, Process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from chassis.embedded.ports import free_port
 from chassis.embedded.private_file import kept_secret, write_private
-from chassis.embedded.process import Command, EmbeddedError, Process, free_port
+from chassis.embedded.process import Command, EmbeddedError, Process
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from chassis.database import statement
-from chassis.embedded.process import free_port
+from chassis.embedded.ports import free_port
 from chassis.house import House
 from probe.tables import effects, job_tables
 

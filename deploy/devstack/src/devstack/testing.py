@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,10 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from chassis.embedded.ports import free_ports
 from chassis.testing.otlp import OtlpReceiver
+from devstack.ports import SPAN
 
 START_S = 120
-PORTS = 60
 CLEANUP_INTERVAL_S = 2
 """How often the clean-ups run in the stack of tests."""
 
@@ -71,29 +71,10 @@ class Stack:
         return (self.data / "logs" / f"{part}.log").read_text()
 
 
-def _free_base() -> int:
-    """A port from which on PORTS ports are free.
-
-    Each test process looks in a range of its own, and none where tests of `make up` take ports: a port that is free
-    now may else be another's a moment later.
-    """
-    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = 27_000 + process % 8 * 600
-    for base in range(first, first + 600, PORTS):
-        try:
-            for port in range(base, base + PORTS):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return base
-    raise AssertionError("no free ports")
-
-
 @contextmanager
 def running_stack(data: Path, environment: Mapping[str, str]) -> Iterator[Stack]:
     """Run a stack with its data in a folder while the context lasts; `environment` is added to this process's own."""
-    base = _free_base()
+    base = free_ports(SPAN)
     log = data / "up.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
