@@ -26,7 +26,6 @@ def free_ports(count: int) -> int:
 
 class _LeasedPorts:
     def __init__(self) -> None:
-        self._leases: list[socket.socket] = []
         self._rest = range(0)
 
     def take(self, count: int) -> int:
@@ -55,7 +54,7 @@ class _LeasedPorts:
         except OSError:
             lease.close()
             return False
-        self._leases.append(lease)
+        lease.detach()  # it stays open as long as the process, which closes it however it ends
         return True
 
 
