@@ -59,6 +59,12 @@ def test_every_error_is_a_problem_with_an_example(document: dict[str, Any]) -> N
                 assert content["examples"]
 
 
+def test_every_write_that_can_be_repeated_tells_the_status_of_its_repetition(document: dict[str, Any]) -> None:
+    for method, path, operation in operations(document):
+        if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ())):
+            assert {"200", "204"} & operation["responses"].keys(), (method, path)
+
+
 def check(document: dict[str, Any], name: str, value: object) -> None:
     schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
     jsonschema_rs.validate(schema, value)

@@ -62,6 +62,8 @@ class Declaration:
     has_cursor: bool = False
     public: bool = False
     """Whether a read is answered to all, signed in or not; what nobody in particular gets, all may keep a while."""
+    names_in_query: bool = False
+    """Whether a query parameter names something that may not exist, which is a 404 as one in the path would be."""
     outlives_service: bool = False
     """Whether the last good answer of a public read is given on while its service is away; see lastgood.py."""
     media_type: str = "application/json"

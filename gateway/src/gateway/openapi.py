@@ -92,6 +92,8 @@ def describe(declaration: Declaration, path: str) -> dict[str, Any]:
 
 
 def _security(declaration: Declaration) -> list[dict[str, list[str]]]:
+    if declaration.credentials:
+        return []
     return [{}, {"bearer": []}] if declaration.public else [{"bearer": []}]
 
 
@@ -144,6 +146,8 @@ def _responses(declaration: Declaration, path: str) -> dict[int | str, dict[str,
     if declaration.kind is Kind.CREATE:
         success["headers"]["Location"] = _header("The address of what was created.")  # type: ignore[index] # as above
         responses[int(HTTPStatus.OK)] = {**success, "description": "It was created by an earlier request with this key"}
+    elif declaration.key is not Key.NONE and declaration.success is HTTPStatus.ACCEPTED:
+        responses[int(HTTPStatus.OK)] = {**success, "description": "An earlier request with this key was accepted"}
     if declaration.kind is Kind.READ:
         responses[int(HTTPStatus.NOT_MODIFIED)] = {
             "description": "The client holds the current state",
@@ -168,7 +172,7 @@ def _problems(declaration: Declaration, path: str) -> dict[HTTPStatus, list[str]
     reasons += ["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"]
     if declaration.has_cursor:
         reasons.append("INVALID_CURSOR")
-    if "{" in path:
+    if "{" in path or declaration.names_in_query:
         reasons.append("NOT_FOUND")
         if declaration.kind is not Kind.READ or declaration.tagged is Tagged.CONTENT:
             reasons.append("FORBIDDEN")
