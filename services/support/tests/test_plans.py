@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from psycopg.rows import dict_row
 
 from chassis.database import PLANNER, Statement
 from chassis.paging import COUNT_CAP
+from chassis.search import blocks_between
 from chassis.testing.plugin import Logins
 from neoforge.support.v1 import tickets_pb2 as pb
 from support import convert
@@ -92,9 +92,9 @@ def test_no_list_of_a_hundred_thousand_tickets_reads_far_beyond_its_page(loaded:
                     table = f"{table} by labels" if "labels" in wanted else table  # noqa: PLW2901 - it is told apart
                     worst[table] = max(worst.get(table, (0, "")), (rows, f"{name} {order.name} {wanted}"))
     for text in (crowd.COMMON, crowd.FREQUENT, crowd.RARE, "unheardof", f"{crowd.COMMON} {crowd.RARE}", "print"):
-        blocks = [f"'{name}'" for name in search.blocks_down_from(100_000)]
-        asked = {"text": text, "blocks": blocks, "requester_id": CUSTOMER}
-        for statement in (search._NEWEST, search._BY_WORDS, search._BY_BEGINNINGS, *search._OWN[True]):
+        parts = [f"'{name}'" for name in blocks_between(100_000, 1)]
+        asked = {"text": text, "parts": parts, "requester_id": CUSTOMER}
+        for statement in (*vars(search.MENTIONS).values(), *search._OWN[True]):
             for table, rows in read(loaded, statement, asked).items():
                 worst[table] = max(worst.get(table, (0, "")), (rows, f"{statement.summary} {text}"))
     thread = limits | {"ticket_id": TICKET}
@@ -108,18 +108,6 @@ def test_no_list_of_a_hundred_thousand_tickets_reads_far_beyond_its_page(loaded:
     # Of labels PostgreSQL either gathers all that match or walks the list; of 100,000 the lesser of both may be 14,000.
     assert worst["tickets by labels"][0] <= 20 * COUNT_CAP, worst
     assert worst["messages"][0] <= 5 * COUNT_CAP, worst
-
-
-def test_the_blocks_of_a_search_hold_every_message_once_the_newest_first() -> None:
-    for newest in (0, 1, 1_023, 1_024, 70_000, 9_000_001):
-        spans = []
-        for name in search.blocks_down_from(newest):
-            level, index = map(int, name[1:].split(":"))
-            spans.append((index << level, (index + 1) << level))
-        assert spans[0][1] > newest
-        assert spans[-1][0] == 0
-        assert all(newer[0] == older[1] for newer, older in pairwise(spans))
-        assert len(spans) < 32
 
 
 def _middle(column: str) -> Any:

@@ -23,17 +23,7 @@ NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 ORDERS: Final = ("created_at", "updated_at", "priority", "due_at")
 
-LEVELS: Final = tuple(range(10, 26, 2))
-"""Blocks of 2**level message numbers, for searches (see store.search); there may be any number of the largest."""
-
-
-def block_name(level: int, index: int) -> str:
-    """Name a block among the words of a message; no word of a text begins so."""
-    return f"@{level}:{index}"
-
-
-_BLOCKS: Final = ", ".join(f"'@{level}:' || (number >> {level})" for level in LEVELS)
-SEARCH: Final = f"{search.document('title', 'body')} || array_to_tsvector(ARRAY[{_BLOCKS}])"
+SEARCH: Final = f"{search.document('title', 'body')} || {search.marks(*search.block_marks('number'))}"
 
 tickets = sa.Table(
     "tickets",

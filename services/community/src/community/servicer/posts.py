@@ -71,8 +71,8 @@ class PostsServicer(posts_pb2_grpc.PostsServiceServicer):
         page_request = self._cursors.request(
             page_size=request.page_size, page=request.page, cursor=request.cursor, scope=scope
         )
-        page = await listing.page(self._database, wanted, viewer, order, page_request, self._cursors, scope)
         async with self._database.connection() as connection:
+            page = await listing.page(connection, wanted, viewer, order, page_request, self._cursors, scope)
             found = await posts.summaries(connection, page.rows)
             activities = await reactions.activities(connection, page.rows, viewer.person)
         rows = [

@@ -7,9 +7,13 @@ Reactions move posts in the orders hot and top while someone turns pages. A post
 stands on a page that was read already. One that falls would come twice; so a walk remembers when it began (`since`, in
 its cursors), and leaves out of its later pages what fell after that. It begins ten seconds in the past, since a
 transaction that began to lower a post before the walk may end after it.
+
+A search finds posts first and orders them then: all that match, or of very many the newest, and with them those that
+match at the head of the list.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -17,14 +21,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from chassis.database import Connection, Database, statement
-from chassis.errors import DeadlineExceeded
-from chassis.paging import COUNT_CAP, Cursors, Listing, Order, Page, PageRequest, Total
-from chassis.search import matches
-from chassis.search import query as search_query
+from chassis.database import Connection, Statement, statement
+from chassis.paging import Cursors, Listing, Order, Page, PageRequest
+from chassis.search import Search, has_words
 from community.model.content import Filter, Post, Viewer
 from community.store.rows import POST_COLUMNS, post_of
-from community.tables import PINNED, entries, posts
+from community.tables import MARKED, PINNED, entries, posts
 
 HOT: Final = Order("hot", ("by_hot", "post_id", "since"), descending=True)
 NEW: Final = Order("new", ("by_new", "post_id", "since"), descending=True)
@@ -32,17 +34,18 @@ TOP: Final = Order("top", ("by_top", "post_id", "since"), descending=True)
 
 FEED_SIZE: Final = 20
 _MARGIN: Final = timedelta(seconds=10)
-_WALK_MS: Final = 150
-"""How long a search for a common word may walk a list before its matches are gathered instead."""
+_HEAD: Final = 500
+"""So many posts at the head of a list are held against a common word, whatever their age."""
 
 # Literals, not parameters: the indexes are partial, and a prepared plan must see that they apply.
 _NO_TAG: Final[sa.ColumnElement[str]] = sa.literal_column("''")
-_LISTED: Final = sa.not_(entries.c.hidden)
-_text: Final = sa.bindparam("text", type_=sa.Text)
-_BOUND: Final = statement(
-    sa.text(f"SELECT set_config('statement_timeout', '{_WALK_MS}', true)"), "SET statement_timeout"
+_SEARCH: Final = Search(
+    id=posts.c.id,
+    number=posts.c.number,
+    words=posts.c.search,
+    index=sa.literal_column(f"({MARKED})"),
+    summary="SELECT posts",
 )
-_matching: Final = sa.select(posts.c.id).where(matches(posts.c.search, _text))
 
 
 @dataclass(frozen=True)
@@ -57,30 +60,28 @@ class _Shape:
     answered: bool | None
 
 
-def _conditions(shape: _Shape, *, by_post: bool = False) -> list[sa.ColumnElement[bool]]:
-    """Give the conditions of a list; `by_post` keeps them away from the indexes that lists walk."""
-    tag = entries.c.tag.concat(_NO_TAG) if by_post else entries.c.tag
-    conditions = [tag == (sa.bindparam("tag", type_=sa.Text) if shape.tag else _NO_TAG)]
+def _conditions(shape: _Shape, rows: Any = entries) -> list[sa.ColumnElement[bool]]:
+    conditions = [rows.c.tag == (sa.bindparam("tag", type_=sa.Text) if shape.tag else _NO_TAG)]
     if shape.category:
-        conditions.append(entries.c.category == sa.bindparam("category", type_=sa.Text))
+        conditions.append(rows.c.category == sa.bindparam("category", type_=sa.Text))
     if shape.author:
-        conditions.append(entries.c.author_id == sa.bindparam("author_id", type_=sa.Uuid))
+        conditions.append(rows.c.author_id == sa.bindparam("author_id", type_=sa.Uuid))
     if shape.answered is not None:
-        conditions.append(entries.c.answered if shape.answered else sa.not_(entries.c.answered))
+        conditions.append(rows.c.answered if shape.answered else sa.not_(rows.c.answered))
     if not shape.hidden_too:
-        conditions.append(_LISTED)
+        conditions.append(sa.not_(rows.c.hidden))
     return conditions
 
 
-def _branch(shape: _Shape, *more: sa.ColumnElement[bool], by_post: bool = False) -> sa.Select[Any]:
+def _branch(shape: _Shape, rows: Any = entries) -> sa.Select[Any]:
     since = sa.bindparam("since", type_=sa.DateTime(timezone=True))
     still = sa.or_(
         sa.bindparam("fresh", type_=sa.Boolean),
-        entries.c.fell_at.is_(None),
-        entries.c.fell_at < since,
+        rows.c.fell_at.is_(None),
+        rows.c.fell_at < since,
     )
-    keys = (entries.c[name] for name in shape.order.columns[:-1])
-    return sa.select(*keys, since.label("since")).where(*_conditions(shape, by_post=by_post), still, *more)
+    keys = (rows.c[name] for name in shape.order.columns[:-1])
+    return sa.select(*keys, since.label("since")).where(*_conditions(shape, rows), still)
 
 
 @lru_cache(maxsize=64)
@@ -89,38 +90,34 @@ def _plain(shape: _Shape) -> Listing:
 
 
 @lru_cache(maxsize=64)
-def _gathering(shape: _Shape) -> Listing:
-    """Finds all matches by the search index, then orders them: for rare words."""
-    found = sa.func.array(_matching.scalar_subquery())
-    branch = _branch(shape, entries.c.post_id == sa.any_(found), by_post=True)
-    return Listing([branch], shape.order, "entries")
-
-
-@lru_cache(maxsize=64)
-def _walking(shape: _Shape) -> Listing:
-    """Walks the list and keeps what matches: for words that are everywhere."""
-    query = sa.select(search_query(_text)).scalar_subquery()  # computed once, not for each row
-    # Row by row, as a value: as a condition on a join the planner would match all posts first.
-    matching = sa.select(posts.c.search.op("@@")(query)).where(posts.c.id == entries.c.post_id).scalar_subquery()
-    return Listing([_branch(shape, matching)], shape.order, "entries")
-
-
-@lru_cache(maxsize=64)
-def _counting(shape: _Shape) -> Any:
-    candidates = _matching.limit(COUNT_CAP + 1).cte("candidates").prefix_with("MATERIALIZED")
-    conditions = _conditions(shape, by_post=True)
-    # A value for each, looked up by its key: as a join the planner would match all of the list.
-    listed: sa.Select[Any] = sa.select(sa.literal_column("1")).where(entries.c.post_id == candidates.c.id, *conditions)
-    return statement(
-        sa.select(
-            sa.func.count().label("matching"), sa.func.count(listed.scalar_subquery()).label("listed")
-        ).select_from(candidates),
-        "COUNT entries",
+def _found(shape: _Shape) -> Listing:
+    ids = sa.func.unnest(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))).table_valued("id").render_derived("ids")
+    # By the key of each, read before anything else is asked of it: an index of the list would be walked to its end.
+    tag = sa.bindparam("tag", type_=sa.Text) if shape.tag else _NO_TAG
+    each = (
+        sa.select(entries)
+        .where(entries.c.post_id == ids.c.id, entries.c.tag == tag)
+        .offset(0)
+        .correlate(ids)
+        .lateral("each")
     )
+    return Listing([_branch(shape, each).select_from(ids.join(each, sa.true()))], shape.order, "entries")
+
+
+@lru_cache(maxsize=64)
+def _head(shape: _Shape) -> Statement:
+    """Finds what has the words among the first of a list."""
+    keys = [entries.c[name] for name in shape.order.columns[:-1]]
+    first = sa.select(entries.c.post_id).where(*_conditions(shape)).order_by(*(key.desc() for key in keys)).limit(_HEAD)
+    listed = sa.func.array(first.scalar_subquery())
+    # Row by row, as what is left of them: the search index would gather all posts with the words.
+    held = sa.select(posts.c.id, posts.c.search).where(posts.c.id == sa.any_(listed)).offset(0).subquery("held")
+    text: sa.ColumnElement[str] = sa.bindparam("text", type_=sa.Text)
+    return statement(sa.select(held.c.id).where(has_words(held.c.search, text)), "SELECT posts")
 
 
 async def page(
-    database: Database,
+    connection: Connection,
     wanted: Filter,
     viewer: Viewer,
     order: Order,
@@ -148,42 +145,35 @@ async def page(
         parameters["category"] = wanted.category
     if wanted.author_id:
         parameters["author_id"] = wanted.author_id
-    if wanted.text:
-        parameters["text"] = wanted.text
-        return await _search(database, shape, request, cursors, scope, parameters)
-    async with database.connection() as connection:
+    if not wanted.text:
         found = await _plain(shape).page(connection, request, cursors, scope, **parameters)
-    return found.of([row.post_id for row in found.rows])
+        return found.of([row.post_id for row in found.rows])
+    ids, complete = await _search(connection, wanted, shape, parameters)
+    found = await _found(shape).page(connection, request, cursors, scope, ids=ids, **parameters)
+    return replace(found.of([row.post_id for row in found.rows]), total_exact=found.total_exact and complete)
 
 
 async def _search(
-    database: Database,
-    shape: _Shape,
-    request: PageRequest,
-    cursors: Cursors,
-    scope: str,
-    parameters: dict[str, Any],
-) -> Page[UUID]:
-    """Search in the way that suits how common the words are; the total of what many posts match is a lower bound."""
-    async with database.connection() as connection:
-        count = await connection.one(_counting(shape), **_without_walk(parameters))
-        rare = count.matching <= COUNT_CAP
-        total = Total(count.listed, exact=rare)
-        if rare:
-            found = await _gathering(shape).page(connection, request, cursors, scope, counted=total, **parameters)
-            return found.of([row.post_id for row in found.rows])
-    try:
-        async with database.transaction() as tx:
-            await tx.one(_BOUND)
-            found = await _walking(shape).page(tx, request, cursors, scope, counted=total, **parameters)
-    except DeadlineExceeded:  # all of the many matches stand far down in this list
-        async with database.connection() as connection:
-            found = await _gathering(shape).page(connection, request, cursors, scope, counted=total, **parameters)
-    return found.of([row.post_id for row in found.rows])
-
-
-def _without_walk(parameters: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in parameters.items() if name not in {"since", "fresh"}}
+    connection: Connection, wanted: Filter, shape: _Shape, parameters: Mapping[str, Any]
+) -> tuple[list[UUID], bool]:
+    """Give the posts that match, and whether these are all."""
+    marked = []
+    if wanted.category:
+        marked.append(f"@category:{wanted.category}")
+    if wanted.tag:
+        marked.append(f"@tag:{wanted.tag}")
+    if wanted.author_id:
+        marked.append(f"@author:{wanted.author_id}")
+    if wanted.answered is not None:
+        marked.append("@answered" if wanted.answered else "@unanswered")
+    found = await _SEARCH.find(
+        connection, wanted.text, marked=marked, first=["@pinned"], few=wanted.author_id is not None
+    )
+    if found.complete or shape.order is NEW:
+        return found.ids, found.complete
+    values = {name: value for name, value in parameters.items() if name not in {"since", "fresh"}}
+    head = await connection.all(_head(shape), text=wanted.text, **values)
+    return list({*found.ids, *(row.id for row in head)}), False
 
 
 async def newest(connection: Connection, category: str) -> list[Post]:

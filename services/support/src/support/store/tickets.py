@@ -110,7 +110,7 @@ async def page(
             if requester
             else await search.mentions(connection, wanted.text)
         )
-        parameters["ids"], complete = found.ticket_ids, found.complete
+        parameters["ids"], complete = found.ids, found.complete
     listing = _listing(order, frozenset(parameters))
     page = await listing.page(connection, request, cursors, scope, **parameters)
     return replace(page.of([_ticket(row) for row in page.rows]), total_exact=page.total_exact and complete)
