@@ -342,7 +342,7 @@ async def test_a_link_changes_nothing_when_it_is_opened_and_one_click_unsubscrib
     assert (asked.status_code, again.status_code, again.json()) == (202, 202, asked.json())
     [subscriber] = (await admin.get(f"{ROOT}/subscribers")).json()["items"]
     assert (subscriber["email"], subscriber["confirmed_at"]) == ("mara@example.test", None)
-    link = f"{ROOT}/subscriptions/{links_of(settings).token(UUID(subscriber['id']))}"
+    link = f"{ROOT}/subscriptions/{links_of(settings).token(UUID(subscriber['id']).bytes)}"
 
     shown = await anyone.get(link)
     assert (shown.status_code, shown.headers["content-type"]) == (200, "text/html; charset=utf-8")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chassis.house import House
 from chassis.mail.mails import Completed, Mails
-from status.links import Links
+from chassis.signed_links import SignedLinks
 from status.model.maintenances import Phase
 from status.settings import Settings
 from status.store import components, incidents, maintenances, subscribers
@@ -16,9 +16,10 @@ from status.tables import mail_tables
 MAILS: Final = Mails("status", mail_tables)
 
 
-def links_of(settings: Settings) -> Links:
-    """Give the maker of subscriptions' links."""
-    return Links(settings.subscription_secret.get_secret_value(), settings.subscription_url)
+def links_of(settings: Settings) -> SignedLinks:
+    """Give the maker of subscriptions' links, which say the subscriber's id."""
+    secret = settings.subscription_secret.get_secret_value()
+    return SignedLinks(secret, settings.subscription_url, "neoforge status subscription 1")
 
 
 @MAILS.completes("confirmation")
@@ -29,7 +30,7 @@ async def complete_confirmation(house: House[Settings], context: Mapping[str, An
         subscriber = await subscribers.get(connection, id_)
     if subscriber is None or subscriber.confirmed_at is not None:
         return None
-    return Completed({"link": links_of(house.settings).link(id_), "page": house.settings.status_page_url})
+    return Completed({"link": links_of(house.settings).link(id_.bytes), "page": house.settings.status_page_url})
 
 
 @MAILS.completes("incident")
@@ -76,7 +77,7 @@ async def _for_subscriber(
     subscriber = await subscribers.get(connection, UUID(context["subscriber_id"]))
     if subscriber is None or subscriber.confirmed_at is None:
         return None
-    link = links_of(house.settings).link(subscriber.id)
+    link = links_of(house.settings).link(subscriber.id.bytes)
     return Completed({**values, "page": house.settings.status_page_url, "unsubscribe": link}, unsubscribe=link)
 
 

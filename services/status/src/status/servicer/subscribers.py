@@ -16,12 +16,12 @@ from chassis.jobs.outbox import Outbox
 from chassis.mail.addresses import Mailbox
 from chassis.mail.mails import Mails
 from chassis.paging import Cursors
+from chassis.signed_links import SignedLinks
 from chassis.webhooks.management import PageWanted, Webhooks
 from chassis.webhooks.model import Endpoint
 from neoforge.status.v1 import subscribers_pb2 as pb
 from neoforge.status.v1 import subscribers_pb2_grpc
 from status.errors import SubscriptionNotFound
-from status.links import Links
 from status.model.subscribers import Subscriber
 from status.servicer.scope import scope_of
 from status.store import subscribers
@@ -41,7 +41,7 @@ class SubscriberServicer(subscribers_pb2_grpc.SubscriberServiceServicer):
         *,
         webhooks: Webhooks,
         mails: Mails,
-        links: Links,
+        links: SignedLinks,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
@@ -178,10 +178,10 @@ class SubscriberServicer(subscribers_pb2_grpc.SubscriberServiceServicer):
             return await self._idempotency.record(tx, pb.DeleteWebhookSubscriberResponse())
 
     def _read(self, token: str) -> UUID:
-        id_ = self._links.read(token)
-        if id_ is None:
+        content = self._links.read(token)
+        if content is None:
             raise SubscriptionNotFound
-        return id_
+        return UUID(bytes=content)
 
 
 def _subscriber_proto(subscriber: Subscriber) -> pb.Subscriber:
