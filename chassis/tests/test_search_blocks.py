@@ -86,7 +86,8 @@ async def test_of_a_common_word_the_newest_are_found(connection: Connection) -> 
     await fill(connection)
     found = await THINGS.find(connection, "common")
     assert (len(found.ids), found.complete) == (MOST, False)
-    assert min(numbers(found.ids)) > NEWEST - 2 * 1_024
+    assert min(numbers(found.ids)) > NEWEST - 2 * MOST
+    assert NEWEST in numbers(found.ids)
     ancient = await THINGS.find(connection, "ancient")
     assert (len(ancient.ids), ancient.complete) == (MOST, False)
 
@@ -112,6 +113,8 @@ async def test_marks_narrow_a_search_or_come_first(connection: Connection) -> No
         found = await THINGS.find(connection, "seldom", marked=["@kind:it's 1"], few=few)
         assert sorted(numbers(found.ids)) == [-1_000, 1_000, 4_000]
     assert (await THINGS.find(connection, "seldom", marked=["@kind:\\' | '"])).ids == []
+    others = await THINGS.find(connection, "seldom", unmarked=["@kind:it's 1", "@kind:it's 0"])
+    assert sorted(numbers(others.ids)) == [2_000, 5_000]
     first = await THINGS.find(connection, "seldom", first=["@kind:it's 1"])
     assert len(set(first.ids)) == len(first.ids) == 8
     assert set(numbers(first.ids[:3])) == {-1_000, 1_000, 4_000}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from two_sizes import compare
+from two_sizes import Ask, compare
 
 from chassis.embedded.certificates import Authority
 from chassis.embedded.postgresql import PostgreSQL, create_database, create_service, url_of
@@ -50,11 +50,13 @@ QUERIES: Mapping[str, Mapping[str, Any]] = {
     "search one in a hundred": {"text": crowd.FREQUENT},
     "search one": {"text": crowd.RARE},
     "search nothing": {"text": "unheardof"},
+    "search the beginning of a common word": {"text": crowd.COMMON[:4]},
+    "search the beginning of a rare word": {"text": crowd.RARE[:4]},
     "search two words": {"text": f"{crowd.COMMON} {crowd.FREQUENT}"},
     "search every second, open": {"text": crowd.COMMON, "status": pb.STATUS_OPEN},
 }
-ASKED: Mapping[str, tuple[Caller, str, Any]] = {
-    f"{name} {order.lower()}": (
+ASKED: Mapping[str, Ask] = {
+    f"{name} {order.lower()}": Ask(
         AGENT,
         "ListTickets",
         pb.ListTicketsRequest(order=pb.TicketOrder.Value(f"TICKET_ORDER_{order}"), **query),
@@ -62,8 +64,10 @@ ASKED: Mapping[str, tuple[Caller, str, Any]] = {
     for name, query in QUERIES.items()
     for order in (ORDERS if "search" not in name else ORDERS[:1])
 } | {
-    "a customer's own": (CUSTOMER, "ListTickets", pb.ListTicketsRequest()),
-    "a customer's search": (CUSTOMER, "ListTickets", pb.ListTicketsRequest(text=crowd.COMMON)),
+    "a customer's own": Ask(CUSTOMER, "ListTickets", pb.ListTicketsRequest()),
+    "a customer's search": Ask(CUSTOMER, "ListTickets", pb.ListTicketsRequest(text=crowd.COMMON)),
+    "all, deep": Ask(AGENT, "ListTickets", pb.ListTicketsRequest(), deep=True),
+    "closed, deep": Ask(AGENT, "ListTickets", pb.ListTicketsRequest(status=pb.STATUS_CLOSED), deep=True),
 }
 
 

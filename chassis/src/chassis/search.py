@@ -30,6 +30,9 @@ LEVELS: Final = tuple(range(10, 26, 2))
 _GROUP: Final = 4
 """A search takes one to two groups of blocks of a size before it goes on to the next size, whose blocks hold a group
 each. Asking the index costs some 30 microseconds; what it gives of a block, it gathers before it gives the first."""
+_GATHERED: Final = 2_000
+"""So many rows of a block are put in order. Those of a word that is spread evenly are fewer, beyond the first block;
+of one that only old rows have, a large block may have more, and any of them do."""
 _HELD: Final = 1_000
 """So many of the newest rows are held against the beginnings of words."""
 _ENOUGH: Final = 20
@@ -118,17 +121,20 @@ class Search:
         each = parts.render_derived("parts")
         part = sa.cast(each.c.part, TSQUERY)
 
-        def within(condition: sa.ColumnElement[Any], *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+        def newest(condition: sa.ColumnElement[Any], most: int, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
             # A text without words is found nowhere; `&&` alone would leave the part, and so everything.
-            in_part = sa.select(*columns).where(sa.func.numnode(_words(text)) > 0, index.op("@@")(condition))
-            found = in_part.correlate(each).lateral("found")
-            return sa.select(*found.c).select_from(each.join(found, sa.true()))
+            matching = sa.select(id.label("id"), number.label("number"), *columns).where(
+                sa.func.numnode(_words(text)) > 0, index.op("@@")(condition)
+            )
+            # In no order but that of the parts, and so the newest of each part first.
+            some = matching.limit(_GATHERED).correlate(each).subquery("some")
+            found = sa.select(*some.c).order_by(some.c.number.desc()).limit(most).correlate(each).lateral("found")
+            return sa.select(*found.c).select_from(each.join(found, sa.true())).limit(most)
 
-        named = id.label("id")
         ends = sa.select(sa.func.max(number).label("newest"), sa.func.min(number).label("oldest"))
         self._numbers = statement(ends, summary)
-        self._by_words = statement(within(_words(text).op("&&")(part), named).limit(MOST + 1), summary)
-        held = within(part, named, words.label("words")).limit(_HELD).subquery("held")
+        self._by_words = statement(newest(_words(text).op("&&")(part), MOST + 1), summary)
+        held = newest(part, _HELD, words.label("words")).subquery("held")
         self._newest_by_beginnings = statement(
             sa.select(
                 sa.func.count().label("held"),
@@ -136,7 +142,7 @@ class Search:
             ),
             summary,
         )
-        self._by_beginnings = statement(within(query(text).op("&&")(part), named).limit(MOST + 1), summary)
+        self._by_beginnings = statement(newest(query(text).op("&&")(part), MOST + 1), summary)
 
     async def find(
         self,
@@ -144,6 +150,7 @@ class Search:
         text: str,
         *,
         marked: Sequence[str] = (),
+        unmarked: Sequence[str] = (),
         first: Sequence[str] = (),
         few: bool = False,
     ) -> Found:
@@ -153,6 +160,7 @@ class Search:
             connection: where to ask.
             text: the words.
             marked: marks that each row found must have.
+            unmarked: marks that it must not have; few rows should have them.
             first: marks whose rows come before all others, and so are found whatever their age.
             few: the marks are those of few rows, so that these need not be looked for by block.
         """
@@ -160,15 +168,15 @@ class Search:
         if numbers.newest is None:
             return Found([], complete=True)
         parts = [[]] if few else [[block] for block in blocks_between(numbers.newest, numbers.oldest)]
-        wanted = [_all_of([*marked, *part]) for part in ([[mark] for mark in first] + parts)]
+        wanted = [_tsquery([*marked, *part], unmarked) for part in ([[mark] for mark in first] + parts)]
         rows = await connection.all(self._by_words, text=text, parts=wanted)
         if rows:
             return Found.of([row.id for row in rows])
-        newest = await connection.one(self._newest_by_beginnings, text=text, parts=wanted)
-        ids = newest.ids or []
-        if newest.held < _HELD or len(ids) >= _ENOUGH:
-            return Found(list(dict.fromkeys(ids)), complete=newest.held < _HELD)
-        rows = await connection.all(self._by_beginnings, text=text, parts=[_all_of(marked)])
+        looked = await connection.one(self._newest_by_beginnings, text=text, parts=wanted)
+        ids = looked.ids or []
+        if looked.held < _HELD or len(ids) >= _ENOUGH:
+            return Found(list(dict.fromkeys(ids)), complete=looked.held < _HELD)
+        rows = await connection.all(self._by_beginnings, text=text, parts=[_tsquery(marked, unmarked)])
         return Found.of([row.id for row in rows])
 
 
@@ -187,6 +195,10 @@ def blocks_between(newest: int, oldest: int) -> list[str]:
     return names
 
 
-def _all_of(marked: Sequence[str]) -> str:
-    """Give the tsquery for all of these marks, as text."""
-    return " & ".join("'" + mark.replace("\\", "\\\\").replace("'", "''") + "'" for mark in marked)
+def _tsquery(marked: Sequence[str], unmarked: Sequence[str]) -> str:
+    """Give the text of the tsquery for all of the one and none of the other."""
+    return " & ".join([*map(_quoted, marked), *(f"!{_quoted(mark)}" for mark in unmarked)])
+
+
+def _quoted(mark: str) -> str:
+    return "'" + mark.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -2,15 +2,17 @@
 
 import random
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from chassis.identity import NOBODY, Caller
 from chassis.testing.client import Client
 from chassis.testing.plugin import Logins, person
-from community.testing import Community, of_post
-from neoforge.community.v1 import posts_pb2
+from community.testing import Community, load, of_post
+from neoforge.community.v1 import moderation_pb2, posts_pb2
 
 HOT, NEW, TOP = posts_pb2.ORDER_HOT, posts_pb2.ORDER_NEW, posts_pb2.ORDER_TOP
 
@@ -46,12 +48,71 @@ async def test_filters_are_those_of_the_posts(community: Community, call: Client
         ({"text": "oth"}, ["Three"]),
         ({"text": "t"}, ["Three", "Two"]),
         ({"text": "text", "category": "ideas"}, ["Two"]),
+        ({"text": "text", "tag": "b", "author_id": str(oskar.subject)}, ["Two"]),
+        ({"text": "t", "category": "ideas", "answered": posts_pb2.ANSWERED_NO}, ["Two"]),
+        ({"text": "words", "answered": posts_pb2.ANSWERED_NO}, []),
         ({"text": "words others"}, []),
         ({"text": "!?"}, []),
     ]
     for query, titles in expected:
         found = await community.listed(order=NEW, **query)
         assert ([row.post.title for row in found.posts], found.page.total) == (titles, len(titles)), query
+
+
+async def test_a_search_follows_what_becomes_of_posts(
+    community: Community, call: Client, mara: Caller, oskar: Caller, tomas: Caller
+) -> None:
+    hidden = await community.post(mara, title="Rockets", tags=["it's"])
+    await community.post(oskar, title="Rockets again")
+    own = {"author_id": str(mara.subject)}
+    assert await community.titles(text="rockets", tag="it's") == ["Rockets"]
+    await community.decide(tomas, of_post(hidden), moderation_pb2.DECISION_HIDE)
+    for caller, query, titles in (
+        (NOBODY, {}, ["Rockets again"]),
+        (mara, {}, ["Rockets again"]),
+        (NOBODY, own, []),
+        (mara, own, ["Rockets"]),
+        (tomas, own, ["Rockets"]),
+    ):
+        for text in ("rockets", "rock"):
+            found = await community.listed(caller, text=text, **query)
+            assert ([row.post.title for row in found.posts], found.page.total) == (titles, len(titles)), (query, text)
+    await community.decide(tomas, of_post(hidden), moderation_pb2.DECISION_RESTORE)
+    change = posts_pb2.UpdatePostRequest(
+        post=posts_pb2.Post(id=hidden.id, category="ideas"), update_mask=FieldMask(paths=["category"])
+    )
+    await call(mara, "UpdatePost", change)
+    assert await community.titles(text="rockets", category="ideas") == ["Rockets"]
+    await community.delete(mara, hidden.id)
+    assert await community.titles(text="rockets", category="ideas") == []
+
+
+async def test_of_very_many_the_newest_are_found_with_the_pinned_and_the_head_of_the_list(
+    community: Community, database: Logins
+) -> None:
+    with psycopg.connect(database.admin) as connection:
+        load(connection, 3_000)
+        connection.execute("UPDATE community.activity SET reaction_count = 9000 WHERE post_id = %s", [_loaded(9)])
+        connection.execute("UPDATE community.entries SET points = 9000 WHERE post_id = %s", [_loaded(9)])
+    newest = await community.listed(order=NEW, text="everywhere")
+    assert [row.post.id for row in newest.posts[:3]] == [str(_loaded(n)) for n in (3, 3_000, 2_999)]
+    assert (newest.page.total, newest.page.total_exact) == (500, False)
+    top = await community.listed(order=TOP, text="everywhere")
+    assert [row.post.id for row in top.posts[:2]] == [str(_loaded(n)) for n in (3, 9)]
+    assert not top.page.total_exact
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = await community.listed(order=TOP, text="everywhere", page_size=100, cursor=cursor)
+        seen += [row.post.id for row in page.posts]
+        cursor = page.page.next_cursor
+        if not cursor:
+            break
+    assert len(seen) == len(set(seen)) == top.page.total
+
+
+def _loaded(n: int) -> UUID:
+    return UUID(f"01900000-0000-7000-8000-{n:012x}")
 
 
 @pytest.mark.parametrize("order", [HOT, TOP])

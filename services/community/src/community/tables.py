@@ -19,6 +19,7 @@ MARKED: Final = "search || " + search.marks(
     "'@author:' || author_id",
     "CASE WHEN accepted_reply_id IS NULL THEN '@unanswered' ELSE '@answered' END",
     "CASE WHEN pinned THEN '@pinned' ELSE '@' END",
+    "CASE WHEN status = 'hidden' THEN '@hidden' ELSE '@' END",
     # A subquery over all tags is nothing that an index takes.
     *(f"coalesce('@tag:' || tags[{n}], '@')" for n in range(1, MAX_TAGS + 1)),
 )

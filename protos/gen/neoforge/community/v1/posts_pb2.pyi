@@ -341,7 +341,10 @@ class ListPostsRequest(_message.Message):
     answered: Global___Answered.ValueType
     """Only with, or without, an accepted answer."""
     text: _builtins.str
-    """Only with every word of this text at the start of a word of title or body."""
+    """Only with every word of this text in title or body; when no post has them all, at the start of words there. Of more
+    than 500 that match, the newest 500 are found, and in other orders those that match among the first 500 of the list
+    as well; the page's total is a lower bound then.
+    """
     order: Global___Order.ValueType
     """The order."""
     page_size: _builtins.int

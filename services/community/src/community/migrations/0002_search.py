@@ -17,7 +17,8 @@ MARKED = (
     + "".join(f"'@{level}:' || (number >> {level}), " for level in range(10, 26, 2))
     + "'@category:' || category, '@author:' || author_id,"
     " CASE WHEN accepted_reply_id IS NULL THEN '@unanswered' ELSE '@answered' END,"
-    " CASE WHEN pinned THEN '@pinned' ELSE '@' END, "
+    " CASE WHEN pinned THEN '@pinned' ELSE '@' END,"
+    " CASE WHEN status = 'hidden' THEN '@hidden' ELSE '@' END, "
     + ", ".join(f"coalesce('@tag:' || tags[{n}], '@')" for n in range(1, 6))
     + "])"
 )

@@ -13,7 +13,7 @@ match at the head of the list.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -22,7 +22,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from chassis.database import Connection, Statement, statement
-from chassis.paging import Cursors, Listing, Order, Page, PageRequest
+from chassis.paging import Cursors, Listing, Order, Page, PageRequest, Total
 from chassis.search import Search, has_words
 from community.model.content import Filter, Post, Viewer
 from community.store.rows import POST_COLUMNS, post_of
@@ -149,8 +149,9 @@ async def page(
         found = await _plain(shape).page(connection, request, cursors, scope, **parameters)
         return found.of([row.post_id for row in found.rows])
     ids, complete = await _search(connection, wanted, shape, parameters)
-    found = await _found(shape).page(connection, request, cursors, scope, ids=ids, **parameters)
-    return replace(found.of([row.post_id for row in found.rows]), total_exact=found.total_exact and complete)
+    counted = Total(len(ids), exact=complete)
+    found = await _found(shape).page(connection, request, cursors, scope, counted=counted, ids=ids, **parameters)
+    return found.of([row.post_id for row in found.rows])
 
 
 async def _search(
@@ -167,7 +168,12 @@ async def _search(
     if wanted.answered is not None:
         marked.append("@answered" if wanted.answered else "@unanswered")
     found = await _SEARCH.find(
-        connection, wanted.text, marked=marked, first=["@pinned"], few=wanted.author_id is not None
+        connection,
+        wanted.text,
+        marked=marked,
+        unmarked=[] if shape.hidden_too else ["@hidden"],
+        first=["@pinned"],
+        few=wanted.author_id is not None,
     )
     if found.complete or shape.order is NEW:
         return found.ids, found.complete
