@@ -22,15 +22,15 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 
 from chassis.database import Connection, statement
 
-MOST: Final = 500
+MOST: Final = 200
 """A search gives about so many of the newest rows that match."""
 LEVELS: Final = tuple(range(10, 26, 2))
 """Blocks hold 2**level numbers; there may be any number of the largest."""
 
-_GROUP: Final = 4
-"""A search takes one to two groups of blocks of a size before it goes on to the next size, whose blocks hold a group
-each. Asking the index costs some 30 microseconds; what it gives of a block, it gathers before it gives the first."""
-_GATHERED: Final = 2_000
+_OF_A_SIZE: Final = 4
+"""A search takes at least so many blocks of a size before it goes on to the next, whose blocks hold four each. Asking
+the index for one costs some 30 microseconds; what it gives of a block, it gathers before it gives the first."""
+_GATHERED: Final = 1_200
 """So many rows of a block are put in order. Those of a word that is spread evenly are fewer, beyond the first block;
 of one that only old rows have, a large block may have more, and any of them do."""
 _HELD: Final = 1_000
@@ -187,7 +187,7 @@ def blocks_between(newest: int, oldest: int) -> list[str]:
     for level in LEVELS:
         index, last = position >> level, oldest >> level
         if level != LEVELS[-1]:
-            last = max(last, index - index % _GROUP - _GROUP)
+            last = max(last, index - index % 4 - _OF_A_SIZE)
         names += [f"@{level}:{each}" for each in range(index, last - 1, -1)]
         position = (last << level) - 1
         if position < oldest:

@@ -342,7 +342,7 @@ class ListPostsRequest(_message.Message):
     """Only with, or without, an accepted answer."""
     text: _builtins.str
     """Only with every word of this text in title or body; when no post has them all, at the start of words there. Of more
-    than 500 that match, the newest 500 are found, and in other orders those that match among the first 500 of the list
+    than 200 that match, the newest 200 are found, and in other orders those that match among the first 200 of the list
     as well; the page's total is a lower bound then.
     """
     order: Global___Order.ValueType

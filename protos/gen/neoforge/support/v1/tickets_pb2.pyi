@@ -605,8 +605,8 @@ class ListTicketsRequest(_message.Message):
     """Only those with something due before now."""
     text: _builtins.str
     """Only with every word of this text in the subject and the first message, or in one later message; when there is none,
-    words that begin so count too. An agent's search covers notes. A search looks at about the newest 500 messages that
-    match; when there are more, the page's total is not exact. Among the tickets of a customer, it looks at any 500.
+    words that begin so count too. An agent's search covers notes. A search looks at about the newest 200 messages that
+    match; when there are more, the page's total is not exact. Among the tickets of a customer, it looks at any 200.
     """
     order: Global___TicketOrder.ValueType
     """The order."""

@@ -34,7 +34,7 @@ TOP: Final = Order("top", ("by_top", "post_id", "since"), descending=True)
 
 FEED_SIZE: Final = 20
 _MARGIN: Final = timedelta(seconds=10)
-_HEAD: Final = 500
+_HEAD: Final = 200
 """So many posts at the head of a list are held against a common word, whatever their age."""
 
 # Literals, not parameters: the indexes are partial, and a prepared plan must see that they apply.
