@@ -27,7 +27,7 @@ def test_posts_that_had_no_number_get_one_in_their_order_however_often_that_is_b
     with psycopg.connect(database.owner, autocommit=True) as connection:
         connection.execute(POSTS, (1, 2_400))
         # An earlier attempt that came no further than to the newest 400.
-        connection.execute("CREATE SEQUENCE community.posts_number_seq")
+        connection.execute("CREATE SEQUENCE community.numbers_until_then")
         connection.execute("ALTER TABLE community.posts ADD COLUMN number bigint")
         connection.execute(
             "UPDATE community.posts SET number = place.number FROM (SELECT id, 1 - row_number() OVER (ORDER BY id DESC)"

@@ -17,14 +17,13 @@ MARKED: Final = "search || " + search.marks(
     *search.block_marks("number"),
     "'@category:' || category",
     "'@author:' || author_id",
-    "CASE WHEN accepted_reply_id IS NULL THEN '@unanswered' ELSE '@answered' END",
-    "CASE WHEN pinned THEN '@pinned' ELSE '@' END",
-    "CASE WHEN status = 'hidden' THEN '@hidden' ELSE '@' END",
+    "'@answered:' || (accepted_reply_id IS NOT NULL)",
+    "'@pinned:' || pinned",
+    "'@status:' || status",
     # A subquery over all tags is nothing that an index takes.
-    *(f"coalesce('@tag:' || tags[{n}], '@')" for n in range(1, MAX_TAGS + 1)),
+    *(f"COALESCE('@tag:' || tags[{n}], '@')" for n in range(1, MAX_TAGS + 1)),
 )
 """What a search finds a post by: its words, the blocks of its number, and what lists filter by (see chassis.search)."""
-NUMBERS: Final = sa.Sequence("posts_number_seq", metadata=metadata)
 PINNED: Final = 10**17
 """What being pinned adds to a place in a list: more than anything else ever will."""
 
@@ -74,7 +73,7 @@ posts = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("search", TSVECTOR, sa.Computed(SEARCH, persisted=True), nullable=False),
     # In the order of publication; what was there before posts had numbers has those from 0 down.
-    sa.Column("number", sa.BigInteger, server_default=NUMBERS.next_value(), nullable=False),
+    sa.Column("number", sa.BigInteger, sa.Identity(always=True), nullable=False),
     sa.CheckConstraint("status IN ('published', 'hidden', 'deleted')", name="posts_status_check"),
     sa.Index("posts_category_idx", "category"),
     sa.Index("posts_number_idx", "number", unique=True),

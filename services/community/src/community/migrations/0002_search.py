@@ -15,11 +15,9 @@ SCHEMA = "community"
 MARKED = (
     "search || array_to_tsvector(ARRAY["
     + "".join(f"'@{level}:' || (number >> {level}), " for level in range(10, 26, 2))
-    + "'@category:' || category, '@author:' || author_id,"
-    " CASE WHEN accepted_reply_id IS NULL THEN '@unanswered' ELSE '@answered' END,"
-    " CASE WHEN pinned THEN '@pinned' ELSE '@' END,"
-    " CASE WHEN status = 'hidden' THEN '@hidden' ELSE '@' END, "
-    + ", ".join(f"coalesce('@tag:' || tags[{n}], '@')" for n in range(1, 6))
+    + "'@category:' || category, '@author:' || author_id, '@answered:' || (accepted_reply_id IS NOT NULL),"
+    " '@pinned:' || pinned, '@status:' || status, "
+    + ", ".join(f"COALESCE('@tag:' || tags[{n}], '@')" for n in range(1, 6))
     + "])"
 )
 # From the newest back (ids begin with their time), a thousand at a time, so that no writer waits for more than that.
@@ -46,13 +44,27 @@ BEGIN
 END
 $$
 """
+# A column can only become one that numbers itself when it has no NULL any more.
+IDENTITY = """
+DO $$
+BEGIN
+    LOCK TABLE community.posts IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format(
+        'ALTER TABLE community.posts ALTER number DROP DEFAULT, ALTER number ADD GENERATED ALWAYS AS IDENTITY'
+        ' (SEQUENCE NAME community.posts_numbers START WITH %s)',
+        nextval('community.numbers_until_then')
+    );
+    DROP SEQUENCE community.numbers_until_then;
+END
+$$
+"""
 PROMISED_ELSEWHERE = "-- squawk-ignore ban-drop-constraint"  # by NOT NULL, or by nothing yet
 
 
 def upgrade() -> None:
-    op.execute("CREATE SEQUENCE IF NOT EXISTS community.posts_number_seq")
+    op.execute("CREATE SEQUENCE IF NOT EXISTS community.numbers_until_then")
     op.add_column("posts", sa.Column("number", sa.BigInteger), schema=SCHEMA, if_not_exists=True)
-    op.execute("ALTER TABLE community.posts ALTER COLUMN number SET DEFAULT nextval('community.posts_number_seq')")
+    op.execute("ALTER TABLE community.posts ALTER COLUMN number SET DEFAULT nextval('community.numbers_until_then')")
     with op.get_context().autocommit_block():
         op.execute(BACKFILL)
         # SET NOT NULL alone would read the whole table while it keeps everyone out.
@@ -75,6 +87,7 @@ def upgrade() -> None:
             postgresql_using="gin",
             postgresql_concurrently=True,
         )
+    op.execute(IDENTITY)
 
 
 def downgrade() -> None:
@@ -82,4 +95,3 @@ def downgrade() -> None:
         for name in ("posts_marked_idx", "posts_number_idx"):
             op.drop_index(name, "posts", schema=SCHEMA, postgresql_concurrently=True)
     op.drop_column("posts", "number", schema=SCHEMA)
-    op.execute("DROP SEQUENCE community.posts_number_seq")

@@ -78,7 +78,7 @@ class PostsServicer(posts_pb2_grpc.PostsServiceServicer):
         rows = [
             pb.ListedPost(post=convert.post_proto(found[id_]), activity=convert.activity_proto(activities[id_]))
             for id_ in page.rows
-            if id_ in found
+            if id_ in found and id_ in activities  # neither, once it is deleted meanwhile
         ]
         return pb.ListPostsResponse(posts=rows, page=page_proto(page))
 

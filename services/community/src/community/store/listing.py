@@ -166,13 +166,13 @@ async def _search(
     if wanted.author_id:
         marked.append(f"@author:{wanted.author_id}")
     if wanted.answered is not None:
-        marked.append("@answered" if wanted.answered else "@unanswered")
+        marked.append(f"@answered:{str(wanted.answered).lower()}")
     found = await _SEARCH.find(
         connection,
         wanted.text,
         marked=marked,
-        unmarked=[] if shape.hidden_too else ["@hidden"],
-        first=["@pinned"],
+        unmarked=[] if shape.hidden_too else ["@status:hidden"],
+        first=["@pinned:true"],
         few=wanted.author_id is not None,
     )
     if found.complete or shape.order is NEW:
