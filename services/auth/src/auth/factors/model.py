@@ -55,9 +55,9 @@ def step_of(secret: str, code: str, now: datetime) -> int | None:
 def uri_of(secret: str, issuer: str, account: str) -> str:
     """Give the otpauth address that apps read (Key URI format of Google Authenticator).
 
-    Some apps undo the percent signs of the label before they cut it at its colon. So a name with a colon of its own
-    stands in the parameter alone, which they prefer anyway.
+    Some apps undo the percent signs of the label before they cut it at its colon. So a product's name with a colon of
+    its own stands in the parameter alone, which they prefer anyway.
     """
-    label = account if ":" in issuer else f"{issuer}:{account}"
+    label = quote(account, safe="@") if ":" in issuer else f"{quote(issuer, safe='')}:{quote(account, safe='@')}"
     values = {"secret": secret, "issuer": issuer, "algorithm": "SHA1", "digits": str(_DIGITS), "period": str(PERIOD_S)}
-    return f"otpauth://totp/{quote(label, safe=':@')}?{urlencode(values, quote_via=quote)}"
+    return f"otpauth://totp/{label}?{urlencode(values, quote_via=quote)}"

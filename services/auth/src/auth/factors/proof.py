@@ -3,6 +3,7 @@
 What can be guessed is counted before it is tried; what is right is used up in the transaction of what it was for.
 """
 
+import logging
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -18,12 +19,15 @@ from auth.notices import Notices
 from auth.passkeys.ceremonies import Signed
 from auth.passkeys.model import Passkey, Purpose
 from auth.passkeys.proof import CopiedPasskey, PasskeyProof
+from auth.secrets import Unreadable
 from auth.sessions.model import network
 from auth.sessions.store import known_network
 from chassis import call as calls
 from chassis.database import Connection
 from chassis.errors import InvalidFields, Violation
 from neoforge.auth.v1 import sessions_pb2 as pb
+
+log = logging.getLogger(__name__)
 
 TOTP: Final = "totp"
 RECOVERY_CODE: Final = "recovery_code"
@@ -121,7 +125,12 @@ class SecondFactor:
         totp = await store.get(tx, account.id)
         if totp is None or totp.confirmed_at is None:
             return False
-        step = step_of(self.secret(totp.sealed_secret, account.id), code, self._with.now())
+        try:
+            secret = self.secret(totp.sealed_secret, account.id)
+        except Unreadable:
+            log.exception("a second factor was sealed under another secret; `remove-second-factor` helps its owner")
+            return False
+        step = step_of(secret, code, self._with.now())
         return step is not None and await store.use(tx, totp, step)
 
     async def _use_recovery_code(self, tx: Connection, account: Account, code: str) -> bool:
