@@ -274,7 +274,7 @@ def _second_factor_required(pending: pb.PendingSignIn) -> Problem:
     return Problem(
         "SECOND_FACTOR_REQUIRED",
         "The password is right, and a second factor is needed beside it.",
-        headers=[(b"www-authenticate", b'Bearer realm="neoforge"'), (b"cache-control", b"no-store")],
+        headers=[(b"www-authenticate", b'Bearer realm="neoforge"')],
         error="mfa_required",
         members={"second_factor": shown},
     )

@@ -54,7 +54,6 @@ _USE = statement(
     "UPDATE passkeys",
 )
 _DELETE = statement(sa.delete(passkeys).where(_own).returning(passkeys.c.name), "DELETE passkeys")
-_DELETE_ALL = statement(sa.delete(passkeys).where(passkeys.c.account_id == _account_id), "DELETE passkeys")
 _COUNT = statement(
     sa.select(sa.func.count().label("total")).select_from(passkeys).where(passkeys.c.account_id == _account_id),
     "COUNT passkeys",
@@ -126,11 +125,6 @@ async def delete(tx: Connection, id: UUID, account_id: UUID) -> str | None:  # n
     """Remove a passkey of this account and give its name; None when there was none."""
     row = await tx.one(_DELETE, id=id, account_id=account_id)
     return row.name if row else None
-
-
-async def delete_all(tx: Connection, account_id: UUID) -> int:
-    """Remove all passkeys of an account; give how many."""
-    return await tx.execute(_DELETE_ALL, account_id=account_id)
 
 
 async def count(connection: Connection, account_id: UUID) -> int:
