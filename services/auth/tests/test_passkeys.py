@@ -281,3 +281,22 @@ async def test_a_passkey_needs_no_second_factor_beside_it(call: Client, people: 
     answer = await answered(call, phone, passkeys_pb2.PASSKEY_PURPOSE_SECOND_FACTOR, pending=pending)
     done = await people.completed(pending, passkey=answer)
     assert caller_of(done).subject == ines.caller.subject
+
+
+async def test_a_passkey_completes_a_sign_in_while_codes_are_stopped(
+    call: Client, people: People, phone: Authenticator
+) -> None:
+    ines = await signed_in(people)
+    await registered(call, ines.caller, phone)
+    kept = await people.enrolled(ines)
+    for _ in range(2):
+        pending = await people.asked(PERSON)
+        for _ in range(5):
+            with pytest.raises(RemoteError):
+                await people.completed(pending, totp_code="000000")
+    pending = await people.asked(PERSON)
+    with pytest.raises(RemoteError) as stopped:
+        await people.completed(pending, totp_code=people.totp_code(kept.secret, 1))
+    assert stopped.value.reason == "TOO_MANY_ATTEMPTS"
+    answer = await answered(call, phone, passkeys_pb2.PASSKEY_PURPOSE_SECOND_FACTOR, pending=pending)
+    assert caller_of(await people.completed(pending, passkey=answer)).subject == ines.caller.subject
