@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import pytest_asyncio
 
@@ -47,6 +48,14 @@ def service(specimen: Specimen) -> Service[Any]:
 @pytest.fixture
 def own_settings(specimen: Specimen) -> Mapping[str, Any]:
     return specimen.settings
+
+
+@pytest.fixture
+def database(database: Logins, specimen: Specimen) -> Logins:
+    if specimen.rows:
+        with psycopg.connect(database.admin) as admin:
+            admin.execute(specimen.rows.encode())
+    return database
 
 
 @pytest.fixture

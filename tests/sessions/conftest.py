@@ -86,6 +86,8 @@ def installation(settings: Settings, authority: Authority, redis_server: Redis) 
                 "NEOFORGE_TLS_KEY": str(identity.key),
                 "NEOFORGE_QUOTAS": "credentials=100000/60,refreshes=100000/60,reads=100000/60,anonymous=100000/60",
                 "NEOFORGE_CALL_TIMEOUT_S": "60",
+                # What a busy machine adds is not taken for a Redis that is away, without which nothing is let through.
+                "NEOFORGE_REDIS_PATIENCE_S": "1",
             }
             process = ServiceProcess("gateway", "serve", variables)
             stack.enter_context(process)

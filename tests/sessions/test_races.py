@@ -14,6 +14,7 @@ from chassis.testing.plugin import Logins
 from chassis.testing.waiting import until
 
 from .conftest import Installation, bearer, signed_in, wait_for
+from .test_second_factor import asked, code_of, completed, enrolled
 
 SESSIONS = "/api/v1/auth/sessions"
 ROUNDS = 20
@@ -122,8 +123,17 @@ async def test_nothing_that_lets_in_stands_in_the_database_or_in_a_log(
         headers={**bearer(tokens), "Idempotency-Key": '"k1"'},
     )
     assert made.status_code == 201, made.text
+    secret, recovery_codes = await enrolled(gateways[1], tokens)
+    pending = await asked(gateways[0])
+    assert (await completed(gateways[1], pending, recovery_code=recovery_codes[0])).status_code == 200
+    left = await asked(gateways[1])
+    assert (await completed(gateways[0], left, code="000000")).status_code == 401
     secrets: list[str] = [
         PASSWORD,
+        secret,
+        pending,
+        left,
+        *recovery_codes,
         made.json()["token"],
         *(pair[name] for pair in (tokens, next_ones) for name in ("access_token", "refresh_token")),
     ]
@@ -147,6 +157,27 @@ def dump_of(database: Logins) -> str:
     return "\n".join(
         value.decode("latin-1") if isinstance(value, bytes) else str(value) for row in rows for value in row
     )
+
+
+async def test_a_code_raced_over_two_gateways_and_two_replicas_lets_one_in_every_time(
+    gateways: list[httpx.AsyncClient], people: People
+) -> None:
+    await people.registered("ines@example.test")
+    tokens = await signed_in(gateways[0], "ines@example.test")
+    secret, recovery_codes = await enrolled(gateways[0], tokens)
+    for code in recovery_codes[:5]:
+        pendings = [await asked(gateways[n % 2]) for n in range(6)]
+        answers = await asyncio.gather(
+            *(completed(gateways[n % 2], pending, recovery_code=code) for n, pending in enumerate(pendings))
+        )
+        assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401, 401, 401]
+        assert (await completed(gateways[0], await asked(gateways[1]), recovery_code=recovery_codes.pop())).is_success
+    # The next step's code, which the clock does not outrun here.
+    pendings = [await asked(gateways[n % 2]) for n in range(6)]
+    answers = await asyncio.gather(
+        *(completed(gateways[n % 2], pending, code=code_of(secret, 1)) for n, pending in enumerate(pendings))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401, 401, 401]
 
 
 async def test_limits_on_guessing_hold_over_two_gateways_and_two_replicas(

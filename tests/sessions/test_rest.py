@@ -202,3 +202,25 @@ async def test_a_personal_access_token_acts_within_its_scope_until_it_is_revoked
     await until(is_refused)
     forged = {"Authorization": f"Bearer {made.json()['token'][:-3]}AAA"}
     assert (await client.get("/api/v1/projects", headers=forged)).status_code == 401
+
+
+async def test_a_spent_token_ends_its_own_session_alone_and_the_trail_says_why(
+    client: httpx.AsyncClient, persons: People
+) -> None:
+    await persons.registered("ines@example.test")
+    stolen, other = await signed_in(client, "ines@example.test"), await signed_in(client, "ines@example.test")
+
+    async def refreshed(token: str) -> httpx.Response:
+        return await client.post(f"{AUTH}/refresh", json={"refresh_token": token})
+
+    second = (await refreshed(stolen["refresh_token"])).json()["refresh_token"]
+    third = (await refreshed(second)).json()["refresh_token"]
+    # Two seconds have not passed: the grace covers the one before the current, and no older one.
+    problem(await refreshed(stolen["refresh_token"]), 401, "invalid-refresh-token")
+    problem(await refreshed(third), 401, "invalid-refresh-token")
+    alive = (await refreshed(other["refresh_token"])).json()
+    sessions = (await client.get(f"{AUTH}/sessions", headers=bearer(alive))).json()["items"]
+    assert [session["id"] for session in sessions] == [other["session_id"]]
+    trail = (await client.get(f"{AUTH}/audit", headers=bearer(alive))).json()["items"]
+    (reuse,) = [entry for entry in trail if entry["kind"] == "session.token_reused"]
+    assert reuse["session_id"] == stolen["session_id"]

@@ -1,6 +1,7 @@
 """What the API says about itself (OpenAPI 3.1): each operation's parameters, headers and every status it can have."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -35,6 +36,14 @@ class FieldProblem(BaseModel):
     detail: str = Field(description="What it must be.")
 
 
+class PendingSecondFactor(BaseModel):
+    """A sign-in whose password was right."""
+
+    pending: str = Field(description="Opaque: to be sent with the second factor.")
+    expires_at: datetime = Field(description="Until when that can be done.")
+    methods: list[str] = Field(description="What completes it: totp, recovery_code, passkey.")
+
+
 class Problem(BaseModel):
     """Problem details (RFC 9457). `type` is the address of a page that explains the problem."""
 
@@ -48,6 +57,8 @@ class Problem(BaseModel):
     trace_id: str
     request_id: str
     error: str | None = Field(default=None, description="What clients of OAuth 2.0 know it by (RFC 6749).")
+    methods: list[str] | None = Field(default=None, description="What would prove who asks.")
+    second_factor: PendingSecondFactor | None = Field(default=None, description="What a sign-in waits for.")
     errors: list[FieldProblem] | None = Field(default=None, description="With status 422: every value at fault.")
 
 

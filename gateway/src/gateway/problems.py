@@ -143,7 +143,45 @@ TYPES: Final[dict[str, Type]] = {
         "invalid-code",
         "The code is wrong or good no more",
         HTTPStatus.UNAUTHORIZED,
-        "Type it as the mail shows it, or ask for a new one: a code takes few tries, and half an hour.",
+        "Type it as the mail or the app shows it, or get a new one: a code is good once, for a while and a few tries.",
+    ),
+    "SECOND_FACTOR_REQUIRED": Type(
+        "second-factor-required",
+        "A second factor is needed",
+        HTTPStatus.UNAUTHORIZED,
+        "The password is right. Send `second_factor.pending` with a code, a recovery code or a passkey's answer to "
+        "/api/v1/auth/token/second-factor; `second_factor.methods` lists which there are.",
+    ),
+    "INVALID_PENDING_SIGN_IN": Type(
+        "invalid-pending-sign-in",
+        "The sign-in is over",
+        HTTPStatus.UNAUTHORIZED,
+        "Begin again with the password. A sign-in waits ten minutes for its second factor and takes five tries.",
+    ),
+    "INVALID_PASSKEY": Type(
+        "invalid-passkey",
+        "The passkey's answer does not hold",
+        HTTPStatus.UNAUTHORIZED,
+        "Ask for new options and try again, or sign in with the password. A challenge is good once and for five "
+        "minutes.",
+    ),
+    "WRONG_SECOND_FACTOR": Type(
+        "wrong-second-factor",
+        "The code or the passkey's answer is wrong",
+        HTTPStatus.FORBIDDEN,
+        "Wait for the app's next code: each is good once. Check the clock of the device that shows it.",
+    ),
+    "STEP_UP_REQUIRED": Type(
+        "step-up-required",
+        "Prove again who you are",
+        HTTPStatus.FORBIDDEN,
+        "Send what `methods` lists to /api/v1/auth/step-up, then repeat the request within ten minutes.",
+    ),
+    "SECOND_FACTOR_ON": Type(
+        "second-factor-on",
+        "The second factor is on already",
+        HTTPStatus.CONFLICT,
+        "Turn it off before another app takes its place.",
     ),
     "WRONG_PASSWORD": Type(
         "wrong-password",
@@ -307,9 +345,11 @@ class Problem(Exception):
         errors: Iterable[FieldError] = (),
         headers: Iterable[tuple[bytes, bytes]] = (),
         error: str | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.error = error
+        self.members = members or {}
         self.type = TYPES[reason]
         self.detail = detail
         self.errors = tuple(errors)
@@ -338,7 +378,8 @@ def from_remote(error: RemoteError, *, condition: str | None = None) -> Problem:
     if TYPES[reason].status is HTTPStatus.UNAUTHORIZED:
         headers.append((b"www-authenticate", b'Bearer realm="neoforge"'))
     errors = [FieldError(v.description, _pointer(v.field)) for v in error.violations]
-    return Problem(reason, detail, errors=errors, headers=headers, error=_OAUTH.get(reason))
+    members = {"methods": error.metadata["methods"].split(",")} if "methods" in error.metadata else {}
+    return Problem(reason, detail, errors=errors, headers=headers, error=_OAUTH.get(reason), members=members)
 
 
 def _mismatch(version: str | None, condition: str | None) -> str:
@@ -364,6 +405,7 @@ def body(problem: Problem, public_url: str, instance: str) -> bytes:
     }
     if problem.error:
         members["error"] = problem.error
+    members |= problem.members
     if problem.errors:
         members["errors"] = [error.as_json() for error in problem.errors]
     return to_json(members)

@@ -12,6 +12,8 @@ from grpc.aio import Channel
 from gateway.operations import Operations
 from gateway.routes.auth_access_tokens import access_tokens, audit
 from gateway.routes.auth_accounts import accounts
+from gateway.routes.auth_passkeys import passkeys
+from gateway.routes.auth_second_factor import second_factor
 from gateway.routes.auth_sessions import sessions
 from gateway.routes.auth_stubs import AuthStubs
 from gateway.routes.community_moderation import categories, moderation
@@ -45,7 +47,7 @@ class Service:
 
 
 SERVICES: Final[tuple[Service, ...]] = (
-    Service("auth", AuthStubs, (accounts, sessions, access_tokens, audit)),
+    Service("auth", AuthStubs, (accounts, sessions, second_factor, passkeys, access_tokens, audit)),
     Service("community", CommunityStubs, (posts, replies, categories, moderation)),
     Service(
         "status", StatusStubs, (page, components, groups, events, incidents, maintenances, subscriptions, statuspage)

@@ -64,5 +64,5 @@ async def running(running_service: Service[Settings], settings: Any) -> AsyncIte
 
 
 @pytest.fixture
-def people(call: Client, house: Any) -> People:
-    return People(call, house)
+def people(call: Client, house: Any, clock: Clock) -> People:
+    return People(call, house, clock)

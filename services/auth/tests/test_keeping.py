@@ -1,5 +1,6 @@
 """What the service keeps: an audit trail that shows tampering, keys that change, and nothing longer than it must."""
 
+import asyncio
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,9 @@ from auth.access_tokens import store as access_tokens
 from auth.accounts import store as accounts
 from auth.audit import store as audit
 from auth.audit.chain import Verification
+from auth.passkeys import store as passkeys
 from auth.secrets import Secrets
+from auth.sessions import pending
 from auth.sessions import store as sessions
 from auth.settings import Settings
 from auth.signing import issuer
@@ -27,7 +30,7 @@ from chassis.house import House
 from chassis.testing.client import Client
 from chassis.testing.plugin import Logins
 from chassis.testing.process import environment
-from neoforge.auth.v1 import accounts_pb2, audit_pb2
+from neoforge.auth.v1 import accounts_pb2, audit_pb2, passkeys_pb2
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -124,6 +127,20 @@ async def test_what_ended_long_ago_is_removed_and_nothing_else(
     assert (await people.refreshed(live.tokens.refresh_token)).refresh_token
 
 
+async def test_what_nobody_completed_or_answered_is_removed_once_its_time_is_over(
+    call: Client, people: People, house: House[Settings], clock: Any
+) -> None:
+    await people.registered("ines@example.test")
+    await people.enrolled(await people.signed_in("ines@example.test"))
+    await people.asked("ines@example.test")
+    request = passkeys_pb2.BeginPasskeyProofRequest(purpose=passkeys_pb2.PASSKEY_PURPOSE_SIGN_IN)
+    await call(somewhere(), "BeginPasskeyProof", request)
+    for moment, removed in ((clock(), 0), (clock() + timedelta(minutes=11), 1)):
+        async with house.database.connection() as connection:
+            assert await pending.forget(connection, moment) == removed
+            assert await passkeys.forget_challenges(connection, moment) == removed
+
+
 async def test_an_outdated_hash_is_made_anew_at_the_next_sign_in(
     people: People, database: Logins, house: House[Settings]
 ) -> None:
@@ -155,32 +172,47 @@ async def test_the_last_administrator_stays_one_and_roles_end_sessions(call: Cli
     assert stranger.value.reason == "UNAUTHENTICATED"
 
 
+def run(settings: Settings, *words: str, told: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "auth", *words],
+        env={"PATH": "/usr/bin:/bin"} | environment(settings),
+        input=told,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+async def test_an_operator_turns_the_second_factor_of_somebody_off_who_has_lost_it(
+    call: Client, people: People, settings: Settings
+) -> None:
+    await people.registered("ines@example.test")
+    ines = await people.signed_in("ines@example.test")
+    await people.enrolled(ines)
+    done = await asyncio.to_thread(run, settings, "remove-second-factor", "Ines@example.test")
+    assert done.returncode == 0, done.stderr
+    assert (await people.signed_in("ines@example.test")).tokens.access_token
+    entries = (await call(ines.caller, "ListAuditEntries", audit_pb2.ListAuditEntriesRequest())).entries
+    (off,) = [entry for entry in entries if entry.kind == "account.second_factor_disabled"]
+    assert (off.actor_id, dict(off.details)) == ("", {"by": "command"})
+    again = await asyncio.to_thread(run, settings, "remove-second-factor", "ines@example.test")
+    assert again.returncode == 1
+
+
 def test_an_administrator_is_made_from_the_command_line_and_the_trail_verified(
     settings: Settings, database: Logins
 ) -> None:
-    variables = environment(settings)
-
-    def run(*words: str, told: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "auth", *words],
-            env={"PATH": "/usr/bin:/bin"} | variables,
-            input=told,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    weak = run("bootstrap-admin", "ines@example.test", told="password12\n")
+    weak = run(settings, "bootstrap-admin", "ines@example.test", told="password12\n")
     assert weak.returncode == 1
     assert "tried first" in weak.stderr
-    made = run("bootstrap-admin", "ines@example.test", "--name", "Ines", told=f"{PASSWORD}\n")
+    made = run(settings, "bootstrap-admin", "ines@example.test", "--name", "Ines", told=f"{PASSWORD}\n")
     assert made.returncode == 0, made.stderr
     assert PASSWORD not in made.stdout + made.stderr
-    verified_ = run("verify-audit")
+    verified_ = run(settings, "verify-audit")
     assert verified_.returncode == 0
     assert verified_.stdout.startswith("1 entries hold")
     with psycopg.connect(database.admin) as admin:
         admin.execute(b"UPDATE auth.audit_entries SET kind = 'account.other'")
-    broken = run("verify-audit")
+    broken = run(settings, "verify-audit")
     assert broken.returncode == 1
     assert "breaks at entry 1" in broken.stderr

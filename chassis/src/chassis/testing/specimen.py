@@ -49,6 +49,8 @@ class Specimen:
     """The column of `table` that `listing` is ordered by, newest first; equal ones by id."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What the service is told beyond what every service is."""
+    rows: str = ""
+    """SQL that makes what else must be there before resources can be made, for example who makes them."""
     maker: Caller = field(default=MAKER)
     """A person who may do all of this, and sees in `listing` what they made."""
     other: Caller = field(default=OTHER)

@@ -189,6 +189,8 @@ class Stack:
             "NEOFORGE_PROBES": ",".join(self._probes()),
             "NEOFORGE_TOKEN_ISSUER": self.issuer_url,
             "NEOFORGE_TOKEN_AUDIENCE": AUDIENCE,
+            "NEOFORGE_PASSKEY_DOMAIN": "localhost",
+            "NEOFORGE_PASSKEY_ORIGINS": self.url,
             "NEOFORGE_ATTACHMENTS_FOLDER": str(self.folders.data / "attachments"),
             **service.environment,
             **{f"NEOFORGE_{name.upper().replace('-', '_')}": self.folders.secret(name) for name in service.secrets},

@@ -48,12 +48,12 @@ _SCOPE_NAMES: Final = {number: name for name, number in _SCOPES.items()}
         CreatedAccessToken,
         success=HTTPStatus.CREATED,
         key=Key.REQUIRED,
-        conflicts=("LIMIT_REACHED",),
+        conflicts=("LIMIT_REACHED", "STEP_UP_REQUIRED"),
         about_account=True,
     ),
 )
 async def create_access_token(call: Call, body: NewAccessToken) -> Answer:
-    """Make a personal access token, which is shown this once."""
+    """Make a personal access token, which is shown this once; takes a step-up."""
     reply = await call.ask(
         stubs(call).access_tokens.CreateAccessToken,
         pb.CreateAccessTokenRequest(name=body.name, scope=_SCOPES[body.scope], days=body.days),

@@ -11,6 +11,7 @@ from gateway.declaration import NO_CONTENT, Declaration, Kind, Tagged
 from gateway.moments import rfc3339
 from gateway.operations import Operations
 from gateway.representation import Answer, tag_of
+from gateway.routes.auth_factors import proving
 from gateway.routes.auth_models import (
     Account,
     EndedSessions,
@@ -29,25 +30,11 @@ from neoforge.auth.v1 import accounts_pb2 as pb
 accounts: Final = Operations("accounts")
 
 _PATH: Final = "/api/v1/auth"
-_CREDENTIALS: Final = "credentials"
 
 AccountId = Annotated[str, Path(description="The account's id.", json_schema_extra={"format": "uuid"})]
 
 
-def _proving(answers: Any, success: HTTPStatus = HTTPStatus.OK, conflicts: tuple[str, ...] = ()) -> Declaration:
-    """A request that proves by its body who sends it."""
-    return Declaration(
-        Kind.CHANGE,
-        "POST",
-        answers,
-        success=success,
-        tagged=Tagged.CONTENT,
-        conflicts=conflicts,
-        credentials=_CREDENTIALS,
-    )
-
-
-@accounts.serve(f"{_PATH}/register", _proving(RegistrationBegun, HTTPStatus.ACCEPTED))
+@accounts.serve(f"{_PATH}/register", proving(RegistrationBegun, HTTPStatus.ACCEPTED))
 async def register(call: Call, body: Registration) -> Answer:
     """Begin a registration: a code is mailed to the address, which proves whose it is."""
     begun = (
@@ -60,7 +47,7 @@ async def register(call: Call, body: Registration) -> Answer:
     return Answer(to_json(shown), status=HTTPStatus.ACCEPTED)
 
 
-@accounts.serve(f"{_PATH}/register/confirm", _proving(Account, HTTPStatus.CREATED, ("INVALID_CODE",)))
+@accounts.serve(f"{_PATH}/register/confirm", proving(Account, HTTPStatus.CREATED, ("INVALID_CODE",)))
 async def confirm_registration(call: Call, body: RegistrationCode) -> Answer:
     """Make the account of a registration by its mailed code."""
     confirmed = await call.ask(
@@ -85,7 +72,7 @@ async def get_account(call: Call) -> Answer:
         "POST",
         EndedSessions,
         tagged=Tagged.CONTENT,
-        conflicts=("WRONG_PASSWORD", "TOO_MANY_ATTEMPTS"),
+        conflicts=("WRONG_PASSWORD", "STEP_UP_REQUIRED", "TOO_MANY_ATTEMPTS"),
         about_account=True,
     ),
 )
@@ -98,7 +85,7 @@ async def change_password(call: Call, body: PasswordChange) -> Answer:
     return Answer(to_json({"revoked_sessions": reply.message.revoked_sessions}))
 
 
-@accounts.serve(f"{_PATH}/password/reset", _proving(ResetBegun, HTTPStatus.ACCEPTED))
+@accounts.serve(f"{_PATH}/password/reset", proving(ResetBegun, HTTPStatus.ACCEPTED))
 async def request_password_reset(call: Call, body: ResetWish) -> Answer:
     """Ask for a code with which a new password can be set."""
     asked = await call.ask(stubs(call).accounts.RequestPasswordReset, pb.RequestPasswordResetRequest(email=body.email))
@@ -106,7 +93,7 @@ async def request_password_reset(call: Call, body: ResetWish) -> Answer:
     return Answer(to_json(shown), status=HTTPStatus.ACCEPTED)
 
 
-@accounts.serve(f"{_PATH}/password/reset/confirm", _proving(None, NO_CONTENT, ("INVALID_CODE",)))
+@accounts.serve(f"{_PATH}/password/reset/confirm", proving(None, NO_CONTENT, ("INVALID_CODE",)))
 async def reset_password(call: Call, body: NewPasswordByCode) -> Answer:
     """Set a new password by a mailed code; every session ends."""
     await call.ask(

@@ -15,6 +15,15 @@ from gateway.operations import Operations
 from gateway.paging import PageQuery, PaginatedResponse, page_json, page_links
 from gateway.problems import Problem
 from gateway.representation import Answer, tag_of
+from gateway.routes.auth_factor_models import (
+    PasskeyOptions,
+    PasskeySignIn,
+    PendingStep,
+    SecondStep,
+    SteppedUp,
+    StepUpProof,
+)
+from gateway.routes.auth_factors import factor_proof, passkey_answer, passkey_options, proving
 from gateway.routes.auth_models import (
     EndedSessions,
     KeySet,
@@ -25,6 +34,7 @@ from gateway.routes.auth_models import (
     Tokens,
 )
 from gateway.routes.auth_stubs import stubs
+from neoforge.auth.v1 import passkeys_pb2
 from neoforge.auth.v1 import sessions_pb2 as pb
 from neoforge.auth.v1.verification_pb2 import GetKeySetRequest
 
@@ -46,23 +56,109 @@ Patch = Annotated[SessionLabel, Body(media_type="application/merge-patch+json")]
         Tokens,
         tagged=Tagged.CONTENT,
         media_types=JSON_OR_FORM,
-        conflicts=("INVALID_CREDENTIALS", "INVALID_REFRESH_TOKEN", "TOO_MANY_ATTEMPTS", "CROSS_SITE"),
+        conflicts=(
+            "INVALID_CREDENTIALS",
+            "SECOND_FACTOR_REQUIRED",
+            "INVALID_REFRESH_TOKEN",
+            "TOO_MANY_ATTEMPTS",
+            "CROSS_SITE",
+        ),
         credentials="credentials",
     ),
 )
 async def sign_in(call: Call, body: TokenRequest) -> Answer:
-    """Get the tokens of a new session by address and password, or the next tokens of one by its refresh token."""
+    """Get the tokens of a new session by address and password, or the next tokens of one by its refresh token.
+
+    Where a second factor is on, the answer is a problem that says so, and what to send to /token/second-factor.
+    """
     if body.grant_type == "refresh_token":
         return await _refreshed(call, body.refresh_token or "", in_cookie=False)
     if body.transport == "cookie":
         browser.require_own_page(call)
     reply = await call.ask(
         stubs(call).sessions.SignIn,
-        pb.SignInRequest(
-            email=body.username or "", password=body.password or "", user_agent=call.headers.get("user-agent", "")[:400]
-        ),
+        pb.SignInRequest(email=body.username or "", password=body.password or "", user_agent=_user_agent(call)),
     )
+    if reply.message.HasField("pending"):
+        raise _second_factor_required(reply.message.pending)
     return _tokens(reply.message.tokens, in_cookie=body.transport == "cookie")
+
+
+@sessions.serve(
+    _PATH + "/token/second-factor",
+    proving(
+        Tokens,
+        conflicts=(
+            "INVALID_CODE",
+            "INVALID_PASSKEY",
+            "INVALID_PENDING_SIGN_IN",
+            "TOO_MANY_ATTEMPTS",
+            "CROSS_SITE",
+        ),
+    ),
+)
+async def complete_sign_in(call: Call, body: SecondStep) -> Answer:
+    """Complete a sign-in by a code of the app, a recovery code or a passkey, and get the tokens of a new session."""
+    if body.transport == "cookie":
+        browser.require_own_page(call)
+    request = pb.CompleteSignInRequest(pending=body.pending, factor=factor_proof(body), user_agent=_user_agent(call))
+    reply = await call.ask(stubs(call).sessions.CompleteSignIn, request)
+    return _tokens(reply.message.tokens, in_cookie=body.transport == "cookie")
+
+
+@sessions.serve(
+    _PATH + "/token/second-factor/passkey",
+    proving(PasskeyOptions, conflicts=("INVALID_PENDING_SIGN_IN",)),
+)
+async def begin_second_factor_by_passkey(call: Call, body: PendingStep) -> Answer:
+    """Get the options to complete a sign-in by one of the account's passkeys."""
+    return await passkey_options(call, passkeys_pb2.PASSKEY_PURPOSE_SECOND_FACTOR, body.pending)
+
+
+@sessions.serve(_PATH + "/token/passkey/options", proving(PasskeyOptions))
+async def begin_sign_in_by_passkey(call: Call) -> Answer:
+    """Get the options to sign in by whichever passkey the person chooses."""
+    return await passkey_options(call, passkeys_pb2.PASSKEY_PURPOSE_SIGN_IN)
+
+
+@sessions.serve(_PATH + "/token/passkey", proving(Tokens, conflicts=("INVALID_PASSKEY", "CROSS_SITE")))
+async def sign_in_with_passkey(call: Call, body: PasskeySignIn) -> Answer:
+    """Get the tokens of a new session by a passkey alone."""
+    if body.transport == "cookie":
+        browser.require_own_page(call)
+    request = pb.SignInWithPasskeyRequest(passkey=passkey_answer(body), user_agent=_user_agent(call))
+    reply = await call.ask(stubs(call).sessions.SignInWithPasskey, request)
+    return _tokens(reply.message.tokens, in_cookie=body.transport == "cookie")
+
+
+@sessions.serve(
+    _PATH + "/step-up",
+    Declaration(
+        Kind.CHANGE,
+        "POST",
+        SteppedUp,
+        tagged=Tagged.CONTENT,
+        conflicts=("WRONG_PASSWORD", "WRONG_SECOND_FACTOR", "STEP_UP_REQUIRED", "TOO_MANY_ATTEMPTS", "NOT_FOUND"),
+        about_account=True,
+    ),
+)
+async def step_up(call: Call, body: StepUpProof) -> Answer:
+    """Prove again who is at the device: for ten minutes the session may do what is sensitive."""
+    by_password = body.password is not None
+    request = (
+        pb.StepUpRequest(password=body.password or "") if by_password else pb.StepUpRequest(factor=factor_proof(body))
+    )
+    reply = await call.ask(stubs(call).sessions.StepUp, request)
+    return Answer(to_json({"expires_at": rfc3339(reply.message.expires_at)}))
+
+
+@sessions.serve(
+    _PATH + "/step-up/passkey",
+    Declaration(Kind.CHANGE, "POST", PasskeyOptions, tagged=Tagged.CONTENT, about_account=True),
+)
+async def begin_step_up_by_passkey(call: Call) -> Answer:
+    """Get the options to step the session up by one of the caller's passkeys."""
+    return await passkey_options(call, passkeys_pb2.PASSKEY_PURPOSE_STEP_UP)
 
 
 @sessions.serve(
@@ -163,6 +259,25 @@ async def get_key_set(call: Call) -> Answer:
 async def _refreshed(call: Call, token: str, *, in_cookie: bool) -> Answer:
     reply = await call.look(stubs(call).sessions.Refresh, pb.RefreshRequest(refresh_token=token))
     return _tokens(reply.tokens, in_cookie=in_cookie)
+
+
+def _user_agent(call: Call) -> str:
+    return call.headers.get("user-agent", "")[:400]
+
+
+def _second_factor_required(pending: pb.PendingSignIn) -> Problem:
+    shown = {
+        "pending": pending.token,
+        "expires_at": rfc3339(pending.expires_at),
+        "methods": list(pending.methods),
+    }
+    return Problem(
+        "SECOND_FACTOR_REQUIRED",
+        "The password is right, and a second factor is needed beside it.",
+        headers=[(b"www-authenticate", b'Bearer realm="neoforge"')],
+        error="mfa_required",
+        members={"second_factor": shown},
+    )
 
 
 def _tokens(tokens: pb.Tokens, *, in_cookie: bool) -> Answer:

@@ -8,6 +8,8 @@ from gateway.call import Call
 from neoforge.auth.v1.access_tokens_pb2_grpc import AccessTokensServiceStub
 from neoforge.auth.v1.accounts_pb2_grpc import AccountsServiceStub
 from neoforge.auth.v1.audit_pb2_grpc import AuditServiceStub
+from neoforge.auth.v1.passkeys_pb2_grpc import PasskeysServiceStub
+from neoforge.auth.v1.second_factor_pb2_grpc import SecondFactorServiceStub
 from neoforge.auth.v1.sessions_pb2_grpc import SessionsServiceStub
 from neoforge.auth.v1.verification_pb2_grpc import VerificationServiceStub
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from neoforge.auth.v1.access_tokens_pb2_grpc import AccessTokensServiceAsyncStub
     from neoforge.auth.v1.accounts_pb2_grpc import AccountsServiceAsyncStub
     from neoforge.auth.v1.audit_pb2_grpc import AuditServiceAsyncStub
+    from neoforge.auth.v1.passkeys_pb2_grpc import PasskeysServiceAsyncStub
+    from neoforge.auth.v1.second_factor_pb2_grpc import SecondFactorServiceAsyncStub
     from neoforge.auth.v1.sessions_pb2_grpc import SessionsServiceAsyncStub
     from neoforge.auth.v1.verification_pb2_grpc import VerificationServiceAsyncStub
 
@@ -26,6 +30,8 @@ class AuthStubs:
     def __init__(self, channel: Channel) -> None:
         self.accounts: AccountsServiceAsyncStub = AccountsServiceStub(channel)
         self.sessions: SessionsServiceAsyncStub = SessionsServiceStub(channel)
+        self.second_factor: SecondFactorServiceAsyncStub = SecondFactorServiceStub(channel)
+        self.passkeys: PasskeysServiceAsyncStub = PasskeysServiceStub(channel)
         self.audit: AuditServiceAsyncStub = AuditServiceStub(channel)
         self.access_tokens: AccessTokensServiceAsyncStub = AccessTokensServiceStub(channel)
         self.verification: VerificationServiceAsyncStub = VerificationServiceStub(channel)

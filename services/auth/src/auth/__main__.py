@@ -11,7 +11,9 @@ from auth.accounts.servicer import AccountsServicer
 from auth.audit.servicer import AuditServicer
 from auth.clock import utc_now
 from auth.equipment import Equipment
+from auth.factors.servicer import SecondFactorServicer
 from auth.jobs import jobs
+from auth.passkeys.servicer import PasskeysServicer
 from auth.sessions.servicer import SessionsServicer
 from auth.settings import Settings
 from auth.tables import idempotency_keys, job_tables, metadata
@@ -26,6 +28,10 @@ from neoforge.auth.v1 import (
     accounts_pb2_grpc,
     audit_pb2,
     audit_pb2_grpc,
+    passkeys_pb2,
+    passkeys_pb2_grpc,
+    second_factor_pb2,
+    second_factor_pb2_grpc,
     sessions_pb2,
     sessions_pb2_grpc,
     verification_pb2,
@@ -42,6 +48,8 @@ def build(house: House[Settings], now: Callable[[], datetime] = utc_now) -> list
             AuditServicer(equipment.database, equipment.cursors), audit_pb2_grpc.add_AuditServiceServicer_to_server
         ),
         Servicer(AccessTokensServicer(equipment), access_tokens_pb2_grpc.add_AccessTokensServiceServicer_to_server),
+        Servicer(SecondFactorServicer(equipment), second_factor_pb2_grpc.add_SecondFactorServiceServicer_to_server),
+        Servicer(PasskeysServicer(equipment), passkeys_pb2_grpc.add_PasskeysServiceServicer_to_server),
         Servicer(VerificationServicer(equipment), verification_pb2_grpc.add_VerificationServiceServicer_to_server),
     ]
 
@@ -58,6 +66,8 @@ SERVICE = Service(
         sessions_pb2.DESCRIPTOR.services_by_name["SessionsService"],
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
         access_tokens_pb2.DESCRIPTOR.services_by_name["AccessTokensService"],
+        second_factor_pb2.DESCRIPTOR.services_by_name["SecondFactorService"],
+        passkeys_pb2.DESCRIPTOR.services_by_name["PasskeysService"],
         verification_pb2.DESCRIPTOR.services_by_name["VerificationService"],
     ],
     build=build,

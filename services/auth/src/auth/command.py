@@ -1,4 +1,6 @@
-"""The verbs of this service's own: `bootstrap-admin`, `add-account`, `rotate-signing-key`, `verify-audit`."""
+"""The verbs of this service's own: `bootstrap-admin`, `add-account`, `remove-second-factor`, `rotate-signing-key`,
+`verify-audit`.
+"""
 
 import argparse
 import asyncio
@@ -17,6 +19,8 @@ from auth.accounts.passwords import refuse_weak
 from auth.audit import store as audit
 from auth.audit.chain import Verification
 from auth.equipment import Equipment
+from auth.factors import store as factors
+from auth.notices import Notices
 from auth.settings import Settings
 from auth.signing import issuer
 from chassis import logs
@@ -26,7 +30,7 @@ from chassis.mail.addresses import Mailbox
 from chassis.service import Service
 from chassis.settings import load
 
-VERBS: Final = ("bootstrap-admin", "add-account", "rotate-signing-key", "verify-audit")
+VERBS: Final = ("bootstrap-admin", "add-account", "remove-second-factor", "rotate-signing-key", "verify-audit")
 _AT_ONCE: Final = 1_000
 
 
@@ -43,6 +47,8 @@ def run(service: Service[Settings], arguments: Sequence[str]) -> int:
         verb.add_argument("--password-file", type=Path, help="read the password from this file instead of stdin")
     bootstrap.set_defaults(role=["admin"])
     add.add_argument("--role", action="append", choices=ROLES, default=[], help="beside user; repeatable")
+    remove = verbs.add_parser("remove-second-factor", help="turn a person's second factor off, who has lost all of it")
+    remove.add_argument("email")
     verbs.add_parser("rotate-signing-key", help="publish a new signing key, which signs ten minutes later")
     verbs.add_parser("verify-audit", help="follow the chain of audit entries and say where it breaks")
     options = parser.parse_args(arguments)
@@ -59,6 +65,8 @@ async def _with_database(service: Service[Settings], settings: Settings, options
         equipment = Equipment.of(house)
         if options.verb in {"bootstrap-admin", "add-account"}:
             return await _add(equipment, options)
+        if options.verb == "remove-second-factor":
+            return await _remove_second_factor(equipment, options.email)
         if options.verb == "rotate-signing-key":
             await issuer.rotate(database, equipment.secrets, equipment.now())
             print("A new signing key is published; it signs in ten minutes.")  # noqa: T201 - a command's answer
@@ -100,6 +108,20 @@ async def _add(equipment: Equipment, options: argparse.Namespace) -> int:
         details = {"roles": ",".join(sorted(account.roles | roles))}
         await equipment.trail.write(tx, "account.added", account_id=account.id, details=details)
     print(f"{account.email} ({account.id}) is {', '.join(sorted(account.roles | roles))}.")  # noqa: T201 - a command's answer
+    return 0
+
+
+async def _remove_second_factor(equipment: Equipment, email: str) -> int:
+    key = Mailbox.of("", email, field="email").address.key
+    async with equipment.database.transaction() as tx:
+        account = await accounts.by_email(tx, key)
+        if account is None or not await factors.disable(tx, account.id):
+            print(f"{email} has no account with a second factor.", file=sys.stderr)  # noqa: T201 - a command's answer
+            return 1
+        await Notices(equipment).tell(tx, account, "second_factor_off")
+        details = {"by": "command"}
+        await equipment.trail.write(tx, "account.second_factor_disabled", account_id=account.id, details=details)
+    print(f"The second factor of {account.email} is off; passkeys stay.")  # noqa: T201 - as above
     return 0
 
 

@@ -11,6 +11,8 @@ from auth.attempts.counter import Attempts
 from auth.audit.trail import Trail
 from auth.clock import utc_now
 from auth.mails import MAILS
+from auth.passkeys.ceremonies import Ceremonies
+from auth.passkeys.model import RelyingParty
 from auth.secrets import Secrets
 from auth.sessions.model import Lifetimes
 from auth.sessions.tokens import RefreshTokens
@@ -41,6 +43,8 @@ class Equipment:
     issuer: Issuer
     refresh_tokens: RefreshTokens
     lifetimes: Lifetimes
+    party: RelyingParty
+    ceremonies: Ceremonies
     now: Callable[[], datetime]
 
     @classmethod
@@ -49,6 +53,7 @@ class Equipment:
         settings = house.settings
         secrets = Secrets(settings.auth_secret.get_secret_value())
         attempts = Attempts(secrets, now)
+        party = RelyingParty(settings.product_name, *settings.relying_party)
         return cls(
             database=house.database,
             idempotency=house.idempotency,
@@ -65,5 +70,7 @@ class Equipment:
             lifetimes=Lifetimes(
                 timedelta(hours=settings.session_idle_hours), timedelta(hours=settings.session_absolute_hours)
             ),
+            party=party,
+            ceremonies=Ceremonies(party, secrets),
             now=now,
         )

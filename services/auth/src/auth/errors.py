@@ -1,5 +1,7 @@
 """What can go wrong with accounts and sessions, by name."""
 
+from collections.abc import Sequence
+
 from chassis.errors import DomainError, Forbidden, Kind, NotFound, Unauthenticated
 
 
@@ -12,15 +14,6 @@ class InvalidCredentials(Unauthenticated):
         super().__init__("the address or the password is wrong")
 
 
-class SecondFactorRequired(Unauthenticated):
-    """The password is right, and a code of the second factor is needed beside it."""
-
-    reason = "SECOND_FACTOR_REQUIRED"
-
-    def __init__(self, pending: str) -> None:
-        super().__init__("a code of the second factor is needed", metadata={"pending": pending})
-
-
 class InvalidCode(Unauthenticated):
     """The code is wrong, was used, was tried too often, or its time is over; which one is not told."""
 
@@ -28,6 +21,24 @@ class InvalidCode(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__("the code is wrong or good no more")
+
+
+class InvalidPasskey(Unauthenticated):
+    """The passkey is unknown here, or its answer does not hold; which one is not told."""
+
+    reason = "INVALID_PASSKEY"
+
+    def __init__(self) -> None:
+        super().__init__("the passkey's answer does not hold")
+
+
+class InvalidPendingSignIn(Unauthenticated):
+    """There is no such pending sign-in, or its time or its tries are over."""
+
+    reason = "INVALID_PENDING_SIGN_IN"
+
+    def __init__(self) -> None:
+        super().__init__("the sign-in is over; begin again with the password")
 
 
 class InvalidRefreshToken(Unauthenticated):
@@ -48,13 +59,49 @@ class WrongPassword(Forbidden):
         super().__init__("the password is wrong")
 
 
+class WrongSecondFactor(Forbidden):
+    """The code or the passkey's answer is wrong, or was used; for somebody who is signed in."""
+
+    reason = "WRONG_SECOND_FACTOR"
+
+    def __init__(self) -> None:
+        super().__init__("the code or the passkey's answer is wrong, or was used before")
+
+
 class StepUpRequired(Forbidden):
-    """The act is sensitive, and the session was not stepped up lately."""
+    """The act is sensitive, and the session was not proved lately; `methods` would prove it."""
 
     reason = "STEP_UP_REQUIRED"
 
+    def __init__(self, methods: Sequence[str]) -> None:
+        super().__init__(
+            "prove again who you are: this takes a step-up within the last 10 minutes",
+            metadata={"methods": ",".join(methods)},
+        )
+
+
+class SecondFactorOn(DomainError):
+    """There is an authenticator app already."""
+
+    kind = Kind.CONFLICT
+    reason = "SECOND_FACTOR_ON"
+
     def __init__(self) -> None:
-        super().__init__("prove first who you are: this takes a step-up within the last 10 minutes")
+        super().__init__("the second factor is on already; turn it off before another app takes its place")
+
+
+class SecondFactorOff(NotFound):
+    """There is no second factor, or none that waits to be confirmed."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such second factor")
+
+
+class PasskeyNotFound(NotFound):
+    """The caller has no such passkey."""
+
+    def __init__(self) -> None:
+        super().__init__("you have no such passkey")
 
 
 class TooManyAttempts(DomainError):

@@ -8,7 +8,9 @@ from auth.access_tokens import store as access_tokens
 from auth.accounts import store as accounts
 from auth.attempts import counter
 from auth.mails import MAILS
+from auth.passkeys import store as passkeys
 from auth.secrets import Secrets
+from auth.sessions import pending
 from auth.sessions import store as sessions
 from auth.settings import Settings
 from auth.signing import issuer
@@ -19,7 +21,8 @@ from chassis.jobs.work import Work
 
 KEPT: Final = timedelta(days=30)
 """How long sessions and tokens are kept after their end, so that somebody who asks can be told."""
-_COUNTED: Final = timedelta(hours=2)
+_COUNTED: Final = timedelta(hours=25)
+"""Longer than the longest window in which tries are counted."""
 
 jobs = Jobs[Settings]()
 jobs.include(MAILS.jobs)
@@ -53,6 +56,13 @@ async def forget_revocations(work: Work[Settings]) -> None:
     """Remove revocations that every access token has outlived, and counts of tries whose windows are over."""
     await remove(work, sessions.forget_revocations, REMEMBERED)
     await remove(work, counter.forget, _COUNTED)
+
+
+@jobs.periodic("auth.forget_pending_sign_ins", every=timedelta(minutes=15))
+async def forget_pending_sign_ins(work: Work[Settings]) -> None:
+    """Remove sign-ins that were not completed, and challenges that nobody answered."""
+    await remove(work, pending.forget, timedelta(0))
+    await remove(work, passkeys.forget_challenges, timedelta(0))
 
 
 @jobs.periodic("auth.forget_access_tokens", every=timedelta(hours=1))

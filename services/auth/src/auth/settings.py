@@ -1,11 +1,12 @@
 """The auth service's own knobs."""
 
-from typing import Annotated
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from chassis.mail.settings import MailSettings
-from chassis.settings import Positive, Secret
+from chassis.settings import Names, Positive, Secret, in_production, split
 
 
 class Settings(MailSettings):
@@ -35,3 +36,42 @@ class Settings(MailSettings):
     argon2_lanes: Annotated[int, Field(ge=1, le=8)] = 1
     password_workers: Annotated[int, Field(ge=1, le=64)] = 2
     """How many passwords are hashed at once; each takes one CPU and the memory above."""
+
+    product_name: Annotated[str, Field(min_length=1, max_length=60)] = "NeoForge"
+    """What authenticator apps and passkeys call the product."""
+    passkey_domain: str = ""
+    """The domain that passkeys belong to (WebAuthn's RP ID), that of `token_issuer` when empty: it can never change
+    without losing them."""
+    passkey_origins: Names = ()
+    """The origins whose pages use passkeys, within that domain; that of `token_issuer` when empty."""
+
+    @field_validator("passkey_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        return split(value)
+
+    @field_validator("passkey_origins")
+    @classmethod
+    def _secure_origins(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":
+                raise ValueError("must be origins, such as https://forge.example.com")
+            if parts.scheme == "http" and in_production(info):
+                raise ValueError("must be https in production")
+        return value
+
+    @model_validator(mode="after")
+    def _one_domain(self) -> Self:
+        domain, origins = self.relying_party
+        hosts = [urlsplit(origin).hostname or "" for origin in origins]
+        if not domain or not all(host == domain or host.endswith(f".{domain}") for host in hosts):
+            raise ValueError("PASSKEY_ORIGINS must lie within PASSKEY_DOMAIN; without them TOKEN_ISSUER must be a URL")
+        return self
+
+    @property
+    def relying_party(self) -> tuple[str, tuple[str, ...]]:
+        """The domain that passkeys belong to, and the origins whose pages use them (WebAuthn, section 13.4.9)."""
+        issuer = urlsplit(self.token_issuer)
+        own = (f"{issuer.scheme}://{issuer.netloc}",) if issuer.scheme and issuer.hostname else ()
+        return self.passkey_domain or issuer.hostname or "", self.passkey_origins or own

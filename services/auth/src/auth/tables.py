@@ -75,6 +75,7 @@ user_sessions = sa.Table(
     sa.Column("ends_at", MOMENT, nullable=False),
     sa.Column("revoked_at", MOMENT),
     sa.Column("revoked_because", sa.Text),
+    sa.Column("factor_proved_at", MOMENT),
     sa.UniqueConstraint("hashed_refresh_token", name="user_sessions_hashed_refresh_token_key"),
     sa.Index("user_sessions_user_id_idx", "user_id", "created_at", "id"),
     sa.Index("user_sessions_created_at_idx", "created_at"),
@@ -149,6 +150,93 @@ access_tokens = sa.Table(
     sa.Index("access_tokens_owner_idx", "owner_id", "created_at", "id"),
     sa.Index("access_tokens_owner_scope_idx", "owner_id", "scope", "created_at", "id"),
     sa.Index("access_tokens_expires_at_idx", "expires_at"),
+)
+
+# The second factor of an account, on from its confirmation. `last_step` is the time step (RFC 6238) of the last code
+# that was taken: it only ever moves forward, which is what makes a code good once.
+totp_factors = sa.Table(
+    "totp_factors",
+    metadata,
+    sa.Column(
+        "account_id",
+        sa.Uuid,
+        sa.ForeignKey("auth.accounts.id", name="totp_factors_account_id_fkey", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("sealed_secret", sa.LargeBinary, nullable=False),
+    sa.Column("last_step", sa.BigInteger, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("confirmed_at", MOMENT),
+)
+
+recovery_codes = sa.Table(
+    "recovery_codes",
+    metadata,
+    sa.Column(
+        "account_id",
+        sa.Uuid,
+        sa.ForeignKey("auth.accounts.id", name="recovery_codes_account_id_fkey", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("hashed_code", sa.LargeBinary, primary_key=True),
+    sa.Column("used_at", MOMENT),
+)
+
+# Sign-ins whose password was right and whose second factor is awaited; of their tokens there is a keyed hash alone.
+pending_sign_ins = sa.Table(
+    "pending_sign_ins",
+    metadata,
+    sa.Column("hashed_token", sa.LargeBinary, primary_key=True),
+    sa.Column(
+        "account_id",
+        sa.Uuid,
+        sa.ForeignKey("auth.accounts.id", name="pending_sign_ins_account_id_fkey", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    sa.Column("password_changed_at", MOMENT, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("expires_at", MOMENT, nullable=False),
+    sa.Index("pending_sign_ins_account_id_idx", "account_id"),
+    sa.Index("pending_sign_ins_expires_at_idx", "expires_at"),
+)
+
+passkeys = sa.Table(
+    "passkeys",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column(
+        "account_id",
+        sa.Uuid,
+        sa.ForeignKey("auth.accounts.id", name="passkeys_account_id_fkey", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    sa.Column("credential_id", sa.LargeBinary, nullable=False),
+    sa.Column("public_key", sa.LargeBinary, nullable=False),
+    sa.Column("sign_count", sa.BigInteger, nullable=False),
+    sa.Column("transports", ARRAY(sa.Text), nullable=False),
+    sa.Column("synced", sa.Boolean, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("updated_at", MOMENT, nullable=False),
+    sa.Column("last_used_at", MOMENT),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("credential_id", name="passkeys_credential_id_key"),
+    sa.Index("passkeys_account_idx", "account_id", "created_at", "id"),
+)
+
+# Challenges that wait for their answer; what is to be signed is made of the id and stands in no table.
+passkey_challenges = sa.Table(
+    "passkey_challenges",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("account_id", sa.Uuid),
+    sa.Column("expires_at", MOMENT, nullable=False),
+    sa.CheckConstraint(
+        "purpose IN ('register', 'sign_in', 'second_factor', 'step_up')", name="passkey_challenges_purpose_check"
+    ),
+    sa.Index("passkey_challenges_expires_at_idx", "expires_at"),
 )
 
 idempotency_keys = idempotency.table(metadata)

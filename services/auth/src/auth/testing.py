@@ -1,13 +1,18 @@
 """People who register and sign in, for tests of this service and of what stands before it."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import jwt
+import pyotp
 import sqlalchemy as sa
 
+from auth.clock import utc_now
+from auth.factors.model import PERIOD_S
 from auth.secrets import Secrets
 from auth.settings import Settings
 from auth.tables import code_requests
@@ -15,7 +20,7 @@ from chassis.database import statement
 from chassis.house import House
 from chassis.identity import Caller
 from chassis.testing.client import Client
-from neoforge.auth.v1 import accounts_pb2, sessions_pb2
+from neoforge.auth.v1 import accounts_pb2, second_factor_pb2, sessions_pb2
 
 PASSWORD: Final = "correct horse battery staple"  # noqa: S105 - of people who live as long as a test
 FIREFOX: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -42,10 +47,19 @@ class SignedIn:
     tokens: sessions_pb2.Tokens
 
 
-class People:
-    """Registers people and signs them in by the service's own calls."""
+@dataclass(frozen=True)
+class Enrolled:
+    """What a person keeps of their second factor."""
 
-    def __init__(self, call: Client, house: House[Settings]) -> None:
+    secret: str
+    recovery_codes: list[str]
+
+
+class People:
+    """Registers people and signs them in by the service's own calls; `now` is the service's clock."""
+
+    def __init__(self, call: Client, house: House[Settings], now: Callable[[], datetime] = utc_now) -> None:
+        self.now = now
         self._call = call
         self._house = house
         self._numbers = itertools.count(1)
@@ -78,6 +92,35 @@ class People:
         request = sessions_pb2.SignInRequest(email=email, password=password, user_agent=FIREFOX)
         reply = await self._call(somewhere(address), "SignIn", request)
         return SignedIn(caller_of(reply.tokens, address), reply.tokens)
+
+    def totp_code(self, secret: str, steps: int = 0) -> str:
+        """Give the code of a time step on the service's clock, counted from the present one.
+
+        The next one is good already, and still if the clock goes on to its step before the service sees it.
+        """
+        return pyotp.HOTP(secret).at(int(self.now().timestamp()) // PERIOD_S + steps)
+
+    async def enrolled(self, person: SignedIn) -> Enrolled:
+        """Turn somebody's second factor on, by the present code."""
+        begun = await self._call(person.caller, "BeginTotp", second_factor_pb2.BeginTotpRequest())
+        request = second_factor_pb2.ConfirmTotpRequest(code=self.totp_code(begun.secret))
+        confirmed = await self._call(person.caller, "ConfirmTotp", request)
+        return Enrolled(begun.secret, list(confirmed.recovery_codes))
+
+    async def asked(self, email: str, password: str = PASSWORD, address: str = "192.0.2.1") -> str:
+        """Sign somebody in who has a second factor, as far as the password goes; give the pending sign-in."""
+        request = sessions_pb2.SignInRequest(email=email, password=password, user_agent=FIREFOX)
+        reply = await self._call(somewhere(address), "SignIn", request)
+        if reply.HasField("tokens"):
+            raise AssertionError("no second factor was asked for")
+        return str(reply.pending.token)
+
+    async def completed(self, pending: str, address: str = "192.0.2.1", **factor: Any) -> sessions_pb2.Tokens:
+        """Complete a pending sign-in by a second factor."""
+        proof = sessions_pb2.FactorProof(**factor)
+        request = sessions_pb2.CompleteSignInRequest(pending=pending, factor=proof, user_agent=FIREFOX)
+        tokens: sessions_pb2.Tokens = (await self._call(somewhere(address), "CompleteSignIn", request)).tokens
+        return tokens
 
     async def refreshed(self, refresh_token: str, address: str = "192.0.2.1", client: Any = None) -> Any:
         """Refresh by a token and give the new tokens."""

@@ -73,7 +73,8 @@ class AccessTokensServiceServicer:
     """
 
     def CreateAccessToken(self, request, context):
-        """Makes a token and shows it. ALREADY_EXISTS, reason LIMIT_REACHED, when the caller has 200.
+        """Makes a token and shows it. Takes a step-up (SessionsService.StepUp): PERMISSION_DENIED, reason STEP_UP_REQUIRED.
+        ALREADY_EXISTS, reason LIMIT_REACHED, when the caller has 200.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

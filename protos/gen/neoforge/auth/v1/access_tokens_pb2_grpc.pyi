@@ -38,7 +38,9 @@ class AccessTokensServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AccessTokensServiceAsyncStub: ...
     CreateAccessToken: _grpc.UnaryUnaryMultiCallable[_access_tokens_pb2.CreateAccessTokenRequest, _access_tokens_pb2.CreateAccessTokenResponse]
-    """Makes a token and shows it. ALREADY_EXISTS, reason LIMIT_REACHED, when the caller has 200."""
+    """Makes a token and shows it. Takes a step-up (SessionsService.StepUp): PERMISSION_DENIED, reason STEP_UP_REQUIRED.
+    ALREADY_EXISTS, reason LIMIT_REACHED, when the caller has 200.
+    """
     GetAccessToken: _grpc.UnaryUnaryMultiCallable[_access_tokens_pb2.GetAccessTokenRequest, _access_tokens_pb2.GetAccessTokenResponse]
     """Reads one of the caller's tokens."""
     ListAccessTokens: _grpc.UnaryUnaryMultiCallable[_access_tokens_pb2.ListAccessTokensRequest, _access_tokens_pb2.ListAccessTokensResponse]
@@ -58,7 +60,9 @@ class AccessTokensServiceAsyncStub(AccessTokensServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateAccessToken: _aio.UnaryUnaryMultiCallable[_access_tokens_pb2.CreateAccessTokenRequest, _access_tokens_pb2.CreateAccessTokenResponse]  # type: ignore[assignment]
-    """Makes a token and shows it. ALREADY_EXISTS, reason LIMIT_REACHED, when the caller has 200."""
+    """Makes a token and shows it. Takes a step-up (SessionsService.StepUp): PERMISSION_DENIED, reason STEP_UP_REQUIRED.
+    ALREADY_EXISTS, reason LIMIT_REACHED, when the caller has 200.
+    """
     GetAccessToken: _aio.UnaryUnaryMultiCallable[_access_tokens_pb2.GetAccessTokenRequest, _access_tokens_pb2.GetAccessTokenResponse]  # type: ignore[assignment]
     """Reads one of the caller's tokens."""
     ListAccessTokens: _aio.UnaryUnaryMultiCallable[_access_tokens_pb2.ListAccessTokensRequest, _access_tokens_pb2.ListAccessTokensResponse]  # type: ignore[assignment]
@@ -81,7 +85,9 @@ class AccessTokensServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_tokens_pb2.CreateAccessTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_tokens_pb2.CreateAccessTokenResponse, _abc.Awaitable[_access_tokens_pb2.CreateAccessTokenResponse]]:
-        """Makes a token and shows it. ALREADY_EXISTS, reason LIMIT_REACHED, when the caller has 200."""
+        """Makes a token and shows it. Takes a step-up (SessionsService.StepUp): PERMISSION_DENIED, reason STEP_UP_REQUIRED.
+        ALREADY_EXISTS, reason LIMIT_REACHED, when the caller has 200.
+        """
 
     @_abc_1.abstractmethod
     def GetAccessToken(

@@ -113,7 +113,8 @@ class AccountsServiceServicer:
 
     def ChangePassword(self, request, context):
         """Changes the caller's password and ends every other session of theirs. FORBIDDEN, reason WRONG_PASSWORD, when the
-        current one is wrong; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, after too many such tries.
+        current one is wrong; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, after too many such tries. With a second factor
+        on it takes a step-up (SessionsService.StepUp): FORBIDDEN, reason STEP_UP_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,7 +128,8 @@ class AccountsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResetPassword(self, request, context):
-        """Sets a new password by a mailed code and ends every session. UNAUTHENTICATED, reason INVALID_CODE, as above.
+        """Sets a new password by a mailed code and ends every session; a second factor stays as it is. UNAUTHENTICATED, reason
+        INVALID_CODE, as above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,12 +49,15 @@ class AccountsServiceStub:
     """Reads the caller's account."""
     ChangePassword: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ChangePasswordRequest, _accounts_pb2.ChangePasswordResponse]
     """Changes the caller's password and ends every other session of theirs. FORBIDDEN, reason WRONG_PASSWORD, when the
-    current one is wrong; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, after too many such tries.
+    current one is wrong; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, after too many such tries. With a second factor
+    on it takes a step-up (SessionsService.StepUp): FORBIDDEN, reason STEP_UP_REQUIRED.
     """
     RequestPasswordReset: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.RequestPasswordResetRequest, _accounts_pb2.RequestPasswordResetResponse]
     """Mails a code with which a new password can be set; nothing is mailed to an address without an account."""
     ResetPassword: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ResetPasswordRequest, _accounts_pb2.ResetPasswordResponse]
-    """Sets a new password by a mailed code and ends every session. UNAUTHENTICATED, reason INVALID_CODE, as above."""
+    """Sets a new password by a mailed code and ends every session; a second factor stays as it is. UNAUTHENTICATED, reason
+    INVALID_CODE, as above.
+    """
     SetRoles: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.SetRolesRequest, _accounts_pb2.SetRolesResponse]
     """Gives a person roles, and ends their sessions so that it takes effect; for administrators. The last administrator
     stays one: ALREADY_EXISTS, reason LIMIT_REACHED.
@@ -81,12 +84,15 @@ class AccountsServiceAsyncStub(AccountsServiceStub):
     """Reads the caller's account."""
     ChangePassword: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ChangePasswordRequest, _accounts_pb2.ChangePasswordResponse]  # type: ignore[assignment]
     """Changes the caller's password and ends every other session of theirs. FORBIDDEN, reason WRONG_PASSWORD, when the
-    current one is wrong; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, after too many such tries.
+    current one is wrong; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, after too many such tries. With a second factor
+    on it takes a step-up (SessionsService.StepUp): FORBIDDEN, reason STEP_UP_REQUIRED.
     """
     RequestPasswordReset: _aio.UnaryUnaryMultiCallable[_accounts_pb2.RequestPasswordResetRequest, _accounts_pb2.RequestPasswordResetResponse]  # type: ignore[assignment]
     """Mails a code with which a new password can be set; nothing is mailed to an address without an account."""
     ResetPassword: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ResetPasswordRequest, _accounts_pb2.ResetPasswordResponse]  # type: ignore[assignment]
-    """Sets a new password by a mailed code and ends every session. UNAUTHENTICATED, reason INVALID_CODE, as above."""
+    """Sets a new password by a mailed code and ends every session; a second factor stays as it is. UNAUTHENTICATED, reason
+    INVALID_CODE, as above.
+    """
     SetRoles: _aio.UnaryUnaryMultiCallable[_accounts_pb2.SetRolesRequest, _accounts_pb2.SetRolesResponse]  # type: ignore[assignment]
     """Gives a person roles, and ends their sessions so that it takes effect; for administrators. The last administrator
     stays one: ALREADY_EXISTS, reason LIMIT_REACHED.
@@ -134,7 +140,8 @@ class AccountsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.ChangePasswordResponse, _abc.Awaitable[_accounts_pb2.ChangePasswordResponse]]:
         """Changes the caller's password and ends every other session of theirs. FORBIDDEN, reason WRONG_PASSWORD, when the
-        current one is wrong; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, after too many such tries.
+        current one is wrong; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, after too many such tries. With a second factor
+        on it takes a step-up (SessionsService.StepUp): FORBIDDEN, reason STEP_UP_REQUIRED.
         """
 
     @_abc_1.abstractmethod
@@ -151,7 +158,9 @@ class AccountsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accounts_pb2.ResetPasswordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.ResetPasswordResponse, _abc.Awaitable[_accounts_pb2.ResetPasswordResponse]]:
-        """Sets a new password by a mailed code and ends every session. UNAUTHENTICATED, reason INVALID_CODE, as above."""
+        """Sets a new password by a mailed code and ends every session; a second factor stays as it is. UNAUTHENTICATED, reason
+        INVALID_CODE, as above.
+        """
 
     @_abc_1.abstractmethod
     def SetRoles(

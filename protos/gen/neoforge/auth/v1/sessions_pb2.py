@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from neoforge.common.v1 import page_pb2 as neoforge_dot_common_dot_v1_dot_page__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fneoforge/auth/v1/sessions.proto\x12\x10neoforge.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dneoforge/common/v1/page.proto\"\x95\x01\n\x06Tokens\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x12\n\nexpires_in\x18\x02 \x01(\x05\x12\x15\n\rrefresh_token\x18\x03 \x01(\t\x12\x36\n\x12refresh_expires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsession_id\x18\x05 \x01(\t\"\xef\x01\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x12\n\nuser_agent\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nis_current\x18\x08 \x01(\x08\"D\n\rSignInRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x12\n\nuser_agent\x18\x03 \x01(\t\":\n\x0eSignInResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.neoforge.auth.v1.Tokens\"\'\n\x0eRefreshRequest\x12\x15\n\rrefresh_token\x18\x01 \x01(\t\";\n\x0fRefreshResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.neoforge.auth.v1.Tokens\"F\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x0c\n\x04page\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"k\n\x14ListSessionsResponse\x12+\n\x08sessions\x18\x01 \x03(\x0b\x32\x19.neoforge.auth.v1.Session\x12&\n\x04page\x18\x02 \x01(\x0b\x32\x18.neoforge.common.v1.Page\"0\n\x13LabelSessionRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\"B\n\x14LabelSessionResponse\x12*\n\x07session\x18\x01 \x01(\x0b\x32\x19.neoforge.auth.v1.Session\"\"\n\x14RevokeSessionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x17\n\x15RevokeSessionResponse\"\x1c\n\x1aRevokeOtherSessionsRequest\"7\n\x1bRevokeOtherSessionsResponse\x12\x18\n\x10revoked_sessions\x18\x01 \x01(\x05\"\'\n\x0eSignOutRequest\x12\x15\n\rrefresh_token\x18\x01 \x01(\t\"\x11\n\x0fSignOutResponse2\x92\x05\n\x0fSessionsService\x12K\n\x06SignIn\x12\x1f.neoforge.auth.v1.SignInRequest\x1a .neoforge.auth.v1.SignInResponse\x12N\n\x07Refresh\x12 .neoforge.auth.v1.RefreshRequest\x1a!.neoforge.auth.v1.RefreshResponse\x12]\n\x0cListSessions\x12%.neoforge.auth.v1.ListSessionsRequest\x1a&.neoforge.auth.v1.ListSessionsResponse\x12]\n\x0cLabelSession\x12%.neoforge.auth.v1.LabelSessionRequest\x1a&.neoforge.auth.v1.LabelSessionResponse\x12`\n\rRevokeSession\x12&.neoforge.auth.v1.RevokeSessionRequest\x1a\'.neoforge.auth.v1.RevokeSessionResponse\x12r\n\x13RevokeOtherSessions\x12,.neoforge.auth.v1.RevokeOtherSessionsRequest\x1a-.neoforge.auth.v1.RevokeOtherSessionsResponse\x12N\n\x07SignOut\x12 .neoforge.auth.v1.SignOutRequest\x1a!.neoforge.auth.v1.SignOutResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fneoforge/auth/v1/sessions.proto\x12\x10neoforge.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dneoforge/common/v1/page.proto\"\x95\x01\n\x06Tokens\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x12\n\nexpires_in\x18\x02 \x01(\x05\x12\x15\n\rrefresh_token\x18\x03 \x01(\t\x12\x36\n\x12refresh_expires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsession_id\x18\x05 \x01(\t\"\xef\x01\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x12\n\nuser_agent\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nis_current\x18\x08 \x01(\x08\"D\n\rSignInRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x12\n\nuser_agent\x18\x03 \x01(\t\"l\n\x0eSignInResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.neoforge.auth.v1.Tokens\x12\x30\n\x07pending\x18\x02 \x01(\x0b\x32\x1f.neoforge.auth.v1.PendingSignIn\"_\n\rPendingSignIn\x12\r\n\x05token\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07methods\x18\x03 \x03(\t\"x\n\x0b\x46\x61\x63torProof\x12\x13\n\ttotp_code\x18\x01 \x01(\tH\x00\x12\x17\n\rrecovery_code\x18\x02 \x01(\tH\x00\x12\x32\n\x07passkey\x18\x03 \x01(\x0b\x32\x1f.neoforge.auth.v1.PasskeyAnswerH\x00\x42\x07\n\x05proof\"9\n\rPasskeyAnswer\x12\x14\n\x0c\x63hallenge_id\x18\x01 \x01(\t\x12\x12\n\ncredential\x18\x02 \x01(\t\"k\n\x15\x43ompleteSignInRequest\x12\x0f\n\x07pending\x18\x01 \x01(\t\x12-\n\x06\x66\x61\x63tor\x18\x02 \x01(\x0b\x32\x1d.neoforge.auth.v1.FactorProof\x12\x12\n\nuser_agent\x18\x03 \x01(\t\"B\n\x16\x43ompleteSignInResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.neoforge.auth.v1.Tokens\"`\n\x18SignInWithPasskeyRequest\x12\x30\n\x07passkey\x18\x01 \x01(\x0b\x32\x1f.neoforge.auth.v1.PasskeyAnswer\x12\x12\n\nuser_agent\x18\x02 \x01(\t\"E\n\x19SignInWithPasskeyResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.neoforge.auth.v1.Tokens\"]\n\rStepUpRequest\x12\x12\n\x08password\x18\x01 \x01(\tH\x00\x12/\n\x06\x66\x61\x63tor\x18\x02 \x01(\x0b\x32\x1d.neoforge.auth.v1.FactorProofH\x00\x42\x07\n\x05proof\"@\n\x0eStepUpResponse\x12.\n\nexpires_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\'\n\x0eRefreshRequest\x12\x15\n\rrefresh_token\x18\x01 \x01(\t\";\n\x0fRefreshResponse\x12(\n\x06tokens\x18\x01 \x01(\x0b\x32\x18.neoforge.auth.v1.Tokens\"F\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x0c\n\x04page\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"k\n\x14ListSessionsResponse\x12+\n\x08sessions\x18\x01 \x03(\x0b\x32\x19.neoforge.auth.v1.Session\x12&\n\x04page\x18\x02 \x01(\x0b\x32\x18.neoforge.common.v1.Page\"0\n\x13LabelSessionRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\"B\n\x14LabelSessionResponse\x12*\n\x07session\x18\x01 \x01(\x0b\x32\x19.neoforge.auth.v1.Session\"\"\n\x14RevokeSessionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x17\n\x15RevokeSessionResponse\"\x1c\n\x1aRevokeOtherSessionsRequest\"7\n\x1bRevokeOtherSessionsResponse\x12\x18\n\x10revoked_sessions\x18\x01 \x01(\x05\"\'\n\x0eSignOutRequest\x12\x15\n\rrefresh_token\x18\x01 \x01(\t\"\x11\n\x0fSignOutResponse2\xb2\x07\n\x0fSessionsService\x12K\n\x06SignIn\x12\x1f.neoforge.auth.v1.SignInRequest\x1a .neoforge.auth.v1.SignInResponse\x12\x63\n\x0e\x43ompleteSignIn\x12\'.neoforge.auth.v1.CompleteSignInRequest\x1a(.neoforge.auth.v1.CompleteSignInResponse\x12l\n\x11SignInWithPasskey\x12*.neoforge.auth.v1.SignInWithPasskeyRequest\x1a+.neoforge.auth.v1.SignInWithPasskeyResponse\x12K\n\x06StepUp\x12\x1f.neoforge.auth.v1.StepUpRequest\x1a .neoforge.auth.v1.StepUpResponse\x12N\n\x07Refresh\x12 .neoforge.auth.v1.RefreshRequest\x1a!.neoforge.auth.v1.RefreshResponse\x12]\n\x0cListSessions\x12%.neoforge.auth.v1.ListSessionsRequest\x1a&.neoforge.auth.v1.ListSessionsResponse\x12]\n\x0cLabelSession\x12%.neoforge.auth.v1.LabelSessionRequest\x1a&.neoforge.auth.v1.LabelSessionResponse\x12`\n\rRevokeSession\x12&.neoforge.auth.v1.RevokeSessionRequest\x1a\'.neoforge.auth.v1.RevokeSessionResponse\x12r\n\x13RevokeOtherSessions\x12,.neoforge.auth.v1.RevokeOtherSessionsRequest\x1a-.neoforge.auth.v1.RevokeOtherSessionsResponse\x12N\n\x07SignOut\x12 .neoforge.auth.v1.SignOutRequest\x1a!.neoforge.auth.v1.SignOutResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,31 +40,49 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNINREQUEST']._serialized_start=511
   _globals['_SIGNINREQUEST']._serialized_end=579
   _globals['_SIGNINRESPONSE']._serialized_start=581
-  _globals['_SIGNINRESPONSE']._serialized_end=639
-  _globals['_REFRESHREQUEST']._serialized_start=641
-  _globals['_REFRESHREQUEST']._serialized_end=680
-  _globals['_REFRESHRESPONSE']._serialized_start=682
-  _globals['_REFRESHRESPONSE']._serialized_end=741
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=743
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=813
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=815
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=922
-  _globals['_LABELSESSIONREQUEST']._serialized_start=924
-  _globals['_LABELSESSIONREQUEST']._serialized_end=972
-  _globals['_LABELSESSIONRESPONSE']._serialized_start=974
-  _globals['_LABELSESSIONRESPONSE']._serialized_end=1040
-  _globals['_REVOKESESSIONREQUEST']._serialized_start=1042
-  _globals['_REVOKESESSIONREQUEST']._serialized_end=1076
-  _globals['_REVOKESESSIONRESPONSE']._serialized_start=1078
-  _globals['_REVOKESESSIONRESPONSE']._serialized_end=1101
-  _globals['_REVOKEOTHERSESSIONSREQUEST']._serialized_start=1103
-  _globals['_REVOKEOTHERSESSIONSREQUEST']._serialized_end=1131
-  _globals['_REVOKEOTHERSESSIONSRESPONSE']._serialized_start=1133
-  _globals['_REVOKEOTHERSESSIONSRESPONSE']._serialized_end=1188
-  _globals['_SIGNOUTREQUEST']._serialized_start=1190
-  _globals['_SIGNOUTREQUEST']._serialized_end=1229
-  _globals['_SIGNOUTRESPONSE']._serialized_start=1231
-  _globals['_SIGNOUTRESPONSE']._serialized_end=1248
-  _globals['_SESSIONSSERVICE']._serialized_start=1251
-  _globals['_SESSIONSSERVICE']._serialized_end=1909
+  _globals['_SIGNINRESPONSE']._serialized_end=689
+  _globals['_PENDINGSIGNIN']._serialized_start=691
+  _globals['_PENDINGSIGNIN']._serialized_end=786
+  _globals['_FACTORPROOF']._serialized_start=788
+  _globals['_FACTORPROOF']._serialized_end=908
+  _globals['_PASSKEYANSWER']._serialized_start=910
+  _globals['_PASSKEYANSWER']._serialized_end=967
+  _globals['_COMPLETESIGNINREQUEST']._serialized_start=969
+  _globals['_COMPLETESIGNINREQUEST']._serialized_end=1076
+  _globals['_COMPLETESIGNINRESPONSE']._serialized_start=1078
+  _globals['_COMPLETESIGNINRESPONSE']._serialized_end=1144
+  _globals['_SIGNINWITHPASSKEYREQUEST']._serialized_start=1146
+  _globals['_SIGNINWITHPASSKEYREQUEST']._serialized_end=1242
+  _globals['_SIGNINWITHPASSKEYRESPONSE']._serialized_start=1244
+  _globals['_SIGNINWITHPASSKEYRESPONSE']._serialized_end=1313
+  _globals['_STEPUPREQUEST']._serialized_start=1315
+  _globals['_STEPUPREQUEST']._serialized_end=1408
+  _globals['_STEPUPRESPONSE']._serialized_start=1410
+  _globals['_STEPUPRESPONSE']._serialized_end=1474
+  _globals['_REFRESHREQUEST']._serialized_start=1476
+  _globals['_REFRESHREQUEST']._serialized_end=1515
+  _globals['_REFRESHRESPONSE']._serialized_start=1517
+  _globals['_REFRESHRESPONSE']._serialized_end=1576
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=1578
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=1648
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1650
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1757
+  _globals['_LABELSESSIONREQUEST']._serialized_start=1759
+  _globals['_LABELSESSIONREQUEST']._serialized_end=1807
+  _globals['_LABELSESSIONRESPONSE']._serialized_start=1809
+  _globals['_LABELSESSIONRESPONSE']._serialized_end=1875
+  _globals['_REVOKESESSIONREQUEST']._serialized_start=1877
+  _globals['_REVOKESESSIONREQUEST']._serialized_end=1911
+  _globals['_REVOKESESSIONRESPONSE']._serialized_start=1913
+  _globals['_REVOKESESSIONRESPONSE']._serialized_end=1936
+  _globals['_REVOKEOTHERSESSIONSREQUEST']._serialized_start=1938
+  _globals['_REVOKEOTHERSESSIONSREQUEST']._serialized_end=1966
+  _globals['_REVOKEOTHERSESSIONSRESPONSE']._serialized_start=1968
+  _globals['_REVOKEOTHERSESSIONSRESPONSE']._serialized_end=2023
+  _globals['_SIGNOUTREQUEST']._serialized_start=2025
+  _globals['_SIGNOUTREQUEST']._serialized_end=2064
+  _globals['_SIGNOUTRESPONSE']._serialized_start=2066
+  _globals['_SIGNOUTRESPONSE']._serialized_end=2083
+  _globals['_SESSIONSSERVICE']._serialized_start=2086
+  _globals['_SESSIONSSERVICE']._serialized_end=3032
 # @@protoc_insertion_point(module_scope)

@@ -45,6 +45,21 @@ class SessionsServiceStub:
                 request_serializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.SignInRequest.SerializeToString,
                 response_deserializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.SignInResponse.FromString,
                 _registered_method=True)
+        self.CompleteSignIn = channel.unary_unary(
+                '/neoforge.auth.v1.SessionsService/CompleteSignIn',
+                request_serializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.CompleteSignInRequest.SerializeToString,
+                response_deserializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.CompleteSignInResponse.FromString,
+                _registered_method=True)
+        self.SignInWithPasskey = channel.unary_unary(
+                '/neoforge.auth.v1.SessionsService/SignInWithPasskey',
+                request_serializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.SignInWithPasskeyRequest.SerializeToString,
+                response_deserializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.SignInWithPasskeyResponse.FromString,
+                _registered_method=True)
+        self.StepUp = channel.unary_unary(
+                '/neoforge.auth.v1.SessionsService/StepUp',
+                request_serializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.StepUpRequest.SerializeToString,
+                response_deserializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.StepUpResponse.FromString,
+                _registered_method=True)
         self.Refresh = channel.unary_unary(
                 '/neoforge.auth.v1.SessionsService/Refresh',
                 request_serializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.RefreshRequest.SerializeToString,
@@ -87,8 +102,35 @@ class SessionsServiceServicer:
     """
 
     def SignIn(self, request, context):
-        """Signs in by password. UNAUTHENTICATED, reason INVALID_CREDENTIALS; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, with
-        `retry_after` in seconds.
+        """Signs in by password; where a second factor is on, gives a pending sign-in in place of tokens. UNAUTHENTICATED,
+        reason INVALID_CREDENTIALS; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, with `retry_after` in seconds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompleteSignIn(self, request, context):
+        """Completes a pending sign-in by a second factor. UNAUTHENTICATED: reason INVALID_CODE or INVALID_PASSKEY for a wrong
+        one, INVALID_PENDING_SIGN_IN when the time of the pending sign-in is over or its 5 tries are used up, or the
+        password has changed meanwhile. RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS: wrong codes are counted by account, in
+        whichever pending sign-in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignInWithPasskey(self, request, context):
+        """Signs in by a passkey alone. UNAUTHENTICATED, reason INVALID_PASSKEY.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StepUp(self, request, context):
+        """Proves again who is at the device, so that the caller's session may do what is sensitive for 10 minutes: by the
+        second factor where one is on, else by the password; by a passkey in either case. PERMISSION_DENIED: reason
+        WRONG_PASSWORD or WRONG_SECOND_FACTOR for a wrong one, STEP_UP_REQUIRED where a password does not suffice.
+        RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,6 +186,21 @@ def add_SessionsServiceServicer_to_server(servicer, server):
                     servicer.SignIn,
                     request_deserializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.SignInRequest.FromString,
                     response_serializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.SignInResponse.SerializeToString,
+            ),
+            'CompleteSignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteSignIn,
+                    request_deserializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.CompleteSignInRequest.FromString,
+                    response_serializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.CompleteSignInResponse.SerializeToString,
+            ),
+            'SignInWithPasskey': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignInWithPasskey,
+                    request_deserializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.SignInWithPasskeyRequest.FromString,
+                    response_serializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.SignInWithPasskeyResponse.SerializeToString,
+            ),
+            'StepUp': grpc.unary_unary_rpc_method_handler(
+                    servicer.StepUp,
+                    request_deserializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.StepUpRequest.FromString,
+                    response_serializer=neoforge_dot_auth_dot_v1_dot_sessions__pb2.StepUpResponse.SerializeToString,
             ),
             'Refresh': grpc.unary_unary_rpc_method_handler(
                     servicer.Refresh,
@@ -209,6 +266,87 @@ class SessionsService:
             '/neoforge.auth.v1.SessionsService/SignIn',
             neoforge_dot_auth_dot_v1_dot_sessions__pb2.SignInRequest.SerializeToString,
             neoforge_dot_auth_dot_v1_dot_sessions__pb2.SignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteSignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/neoforge.auth.v1.SessionsService/CompleteSignIn',
+            neoforge_dot_auth_dot_v1_dot_sessions__pb2.CompleteSignInRequest.SerializeToString,
+            neoforge_dot_auth_dot_v1_dot_sessions__pb2.CompleteSignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignInWithPasskey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/neoforge.auth.v1.SessionsService/SignInWithPasskey',
+            neoforge_dot_auth_dot_v1_dot_sessions__pb2.SignInWithPasskeyRequest.SerializeToString,
+            neoforge_dot_auth_dot_v1_dot_sessions__pb2.SignInWithPasskeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StepUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/neoforge.auth.v1.SessionsService/StepUp',
+            neoforge_dot_auth_dot_v1_dot_sessions__pb2.StepUpRequest.SerializeToString,
+            neoforge_dot_auth_dot_v1_dot_sessions__pb2.StepUpResponse.FromString,
             options,
             channel_credentials,
             insecure,

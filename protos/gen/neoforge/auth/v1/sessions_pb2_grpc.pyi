@@ -40,8 +40,22 @@ class SessionsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SessionsServiceAsyncStub: ...
     SignIn: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.SignInRequest, _sessions_pb2.SignInResponse]
-    """Signs in by password. UNAUTHENTICATED, reason INVALID_CREDENTIALS; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, with
-    `retry_after` in seconds.
+    """Signs in by password; where a second factor is on, gives a pending sign-in in place of tokens. UNAUTHENTICATED,
+    reason INVALID_CREDENTIALS; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, with `retry_after` in seconds.
+    """
+    CompleteSignIn: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.CompleteSignInRequest, _sessions_pb2.CompleteSignInResponse]
+    """Completes a pending sign-in by a second factor. UNAUTHENTICATED: reason INVALID_CODE or INVALID_PASSKEY for a wrong
+    one, INVALID_PENDING_SIGN_IN when the time of the pending sign-in is over or its 5 tries are used up, or the
+    password has changed meanwhile. RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS: wrong codes are counted by account, in
+    whichever pending sign-in.
+    """
+    SignInWithPasskey: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.SignInWithPasskeyRequest, _sessions_pb2.SignInWithPasskeyResponse]
+    """Signs in by a passkey alone. UNAUTHENTICATED, reason INVALID_PASSKEY."""
+    StepUp: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.StepUpRequest, _sessions_pb2.StepUpResponse]
+    """Proves again who is at the device, so that the caller's session may do what is sensitive for 10 minutes: by the
+    second factor where one is on, else by the password; by a passkey in either case. PERMISSION_DENIED: reason
+    WRONG_PASSWORD or WRONG_SECOND_FACTOR for a wrong one, STEP_UP_REQUIRED where a password does not suffice.
+    RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS.
     """
     Refresh: _grpc.UnaryUnaryMultiCallable[_sessions_pb2.RefreshRequest, _sessions_pb2.RefreshResponse]
     """Gives the next tokens of a session. UNAUTHENTICATED, reason INVALID_REFRESH_TOKEN. May be repeated."""
@@ -70,8 +84,22 @@ class SessionsServiceAsyncStub(SessionsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SignIn: _aio.UnaryUnaryMultiCallable[_sessions_pb2.SignInRequest, _sessions_pb2.SignInResponse]  # type: ignore[assignment]
-    """Signs in by password. UNAUTHENTICATED, reason INVALID_CREDENTIALS; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, with
-    `retry_after` in seconds.
+    """Signs in by password; where a second factor is on, gives a pending sign-in in place of tokens. UNAUTHENTICATED,
+    reason INVALID_CREDENTIALS; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, with `retry_after` in seconds.
+    """
+    CompleteSignIn: _aio.UnaryUnaryMultiCallable[_sessions_pb2.CompleteSignInRequest, _sessions_pb2.CompleteSignInResponse]  # type: ignore[assignment]
+    """Completes a pending sign-in by a second factor. UNAUTHENTICATED: reason INVALID_CODE or INVALID_PASSKEY for a wrong
+    one, INVALID_PENDING_SIGN_IN when the time of the pending sign-in is over or its 5 tries are used up, or the
+    password has changed meanwhile. RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS: wrong codes are counted by account, in
+    whichever pending sign-in.
+    """
+    SignInWithPasskey: _aio.UnaryUnaryMultiCallable[_sessions_pb2.SignInWithPasskeyRequest, _sessions_pb2.SignInWithPasskeyResponse]  # type: ignore[assignment]
+    """Signs in by a passkey alone. UNAUTHENTICATED, reason INVALID_PASSKEY."""
+    StepUp: _aio.UnaryUnaryMultiCallable[_sessions_pb2.StepUpRequest, _sessions_pb2.StepUpResponse]  # type: ignore[assignment]
+    """Proves again who is at the device, so that the caller's session may do what is sensitive for 10 minutes: by the
+    second factor where one is on, else by the password; by a passkey in either case. PERMISSION_DENIED: reason
+    WRONG_PASSWORD or WRONG_SECOND_FACTOR for a wrong one, STEP_UP_REQUIRED where a password does not suffice.
+    RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS.
     """
     Refresh: _aio.UnaryUnaryMultiCallable[_sessions_pb2.RefreshRequest, _sessions_pb2.RefreshResponse]  # type: ignore[assignment]
     """Gives the next tokens of a session. UNAUTHENTICATED, reason INVALID_REFRESH_TOKEN. May be repeated."""
@@ -103,8 +131,40 @@ class SessionsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sessions_pb2.SignInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sessions_pb2.SignInResponse, _abc.Awaitable[_sessions_pb2.SignInResponse]]:
-        """Signs in by password. UNAUTHENTICATED, reason INVALID_CREDENTIALS; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, with
-        `retry_after` in seconds.
+        """Signs in by password; where a second factor is on, gives a pending sign-in in place of tokens. UNAUTHENTICATED,
+        reason INVALID_CREDENTIALS; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, with `retry_after` in seconds.
+        """
+
+    @_abc_1.abstractmethod
+    def CompleteSignIn(
+        self,
+        request: _sessions_pb2.CompleteSignInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sessions_pb2.CompleteSignInResponse, _abc.Awaitable[_sessions_pb2.CompleteSignInResponse]]:
+        """Completes a pending sign-in by a second factor. UNAUTHENTICATED: reason INVALID_CODE or INVALID_PASSKEY for a wrong
+        one, INVALID_PENDING_SIGN_IN when the time of the pending sign-in is over or its 5 tries are used up, or the
+        password has changed meanwhile. RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS: wrong codes are counted by account, in
+        whichever pending sign-in.
+        """
+
+    @_abc_1.abstractmethod
+    def SignInWithPasskey(
+        self,
+        request: _sessions_pb2.SignInWithPasskeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sessions_pb2.SignInWithPasskeyResponse, _abc.Awaitable[_sessions_pb2.SignInWithPasskeyResponse]]:
+        """Signs in by a passkey alone. UNAUTHENTICATED, reason INVALID_PASSKEY."""
+
+    @_abc_1.abstractmethod
+    def StepUp(
+        self,
+        request: _sessions_pb2.StepUpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sessions_pb2.StepUpResponse, _abc.Awaitable[_sessions_pb2.StepUpResponse]]:
+        """Proves again who is at the device, so that the caller's session may do what is sensitive for 10 minutes: by the
+        second factor where one is on, else by the password; by a passkey in either case. PERMISSION_DENIED: reason
+        WRONG_PASSWORD or WRONG_SECOND_FACTOR for a wrong one, STEP_UP_REQUIRED where a password does not suffice.
+        RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS.
         """
 
     @_abc_1.abstractmethod

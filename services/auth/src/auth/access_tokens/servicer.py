@@ -10,6 +10,7 @@ from auth.access_tokens.model import MAX_TOKENS, AccessToken, Scope
 from auth.access_tokens.secret import hashed, secret_of
 from auth.equipment import Equipment
 from auth.errors import AccessTokenNotFound
+from auth.sessions.stepup import StepUps
 from auth.sessions.store import tell_revoked
 from chassis import call as calls
 from chassis.access import SIGNED_IN, allow
@@ -27,6 +28,7 @@ class AccessTokensServicer(access_tokens_pb2_grpc.AccessTokensServiceServicer):
         self._with = equipment
         self._database = equipment.database
         self._idempotency = equipment.idempotency
+        self._step_ups = StepUps(equipment)
 
     @allow(SIGNED_IN)
     async def CreateAccessToken(
@@ -41,6 +43,7 @@ class AccessTokensServicer(access_tokens_pb2_grpc.AccessTokensServiceServicer):
             now=self._with.now(),
         )
         async with self._database.transaction() as tx:
+            await self._step_ups.require(tx)  # of a repetition too: its answer shows the token again
             reply = await self._idempotency.replay(tx, pb.CreateAccessTokenResponse)
             if reply is None:
                 if await store.count(tx, token.owner_id) >= MAX_TOKENS:

@@ -8,17 +8,20 @@ from uuid_utils.compat import uuid7
 from auth.accounts import convert, store
 from auth.accounts.model import Account, Purpose, language_of, roles_of
 from auth.accounts.passwords import refuse_weak
-from auth.attempts.limits import PASSWORDS
+from auth.accounts.proof import PasswordProof
 from auth.audit.trail import session_of
 from auth.equipment import Equipment
-from auth.errors import AccountNotFound, InvalidCode, TooManyAttempts, WrongPassword
+from auth.errors import AccountNotFound, InvalidCode, WrongPassword
+from auth.factors import store as factors
+from auth.notices import Notices
 from auth.sessions import store as sessions
+from auth.sessions.stepup import StepUps
 from chassis import call as calls
 from chassis.access import ANYONE, SIGNED_IN, allow, with_role
 from chassis.convert import parse_uuid, timestamp
 from chassis.database import Connection
 from chassis.errors import LimitReached
-from chassis.mail.addresses import Address, Mailbox
+from chassis.mail.addresses import Mailbox
 from neoforge.auth.v1 import accounts_pb2 as pb
 from neoforge.auth.v1 import accounts_pb2_grpc
 
@@ -33,6 +36,9 @@ class AccountsServicer(accounts_pb2_grpc.AccountsServiceServicer):
         self._with = equipment
         self._database = equipment.database
         self._trail = equipment.trail
+        self._notices = Notices(equipment)
+        self._passwords = PasswordProof(equipment)
+        self._step_ups = StepUps(equipment)
 
     @allow(ANYONE)
     async def Register(self, request: pb.RegisterRequest, context: Any) -> pb.RegisterResponse:
@@ -80,7 +86,10 @@ class AccountsServicer(accounts_pb2_grpc.AccountsServiceServicer):
     @allow(SIGNED_IN)
     async def ChangePassword(self, request: pb.ChangePasswordRequest, context: Any) -> pb.ChangePasswordResponse:
         person = calls.current().person
-        account = await self._prove(person, request.current_password)
+        async with self._database.connection() as connection:
+            if await factors.enabled(connection, person):
+                await self._step_ups.require(connection)
+        account = await self._passwords.prove(person, request.current_password)
         refuse_weak("new_password", request.new_password, account.email_key, account.name)
         password_hash = await self._with.passwords.hash(request.new_password)
         async with self._database.transaction() as tx:
@@ -134,35 +143,11 @@ class AccountsServicer(accounts_pb2_grpc.AccountsServiceServicer):
             raise AccountNotFound
         return pb.SetRolesResponse(account=convert.account_proto(changed))
 
-    async def _prove(self, person: UUID, password: str) -> Account:
-        """Give the caller's account if this is its password; each try is counted before it is made."""
-        async with self._database.connection() as connection:
-            wait_s = await self._with.attempts.count(connection, PASSWORDS, str(person))
-            account = await store.get(connection, person)
-        if wait_s:
-            raise TooManyAttempts(wait_s)
-        if not await self._with.passwords.check(password, account.password_hash if account else None):
-            async with self._database.transaction() as tx:
-                await self._trail.write(tx, "account.wrong_password", account_id=person)
-            raise WrongPassword
-        if account is None:
-            raise WrongPassword
-        async with self._database.connection() as connection:
-            await self._with.attempts.clear(connection, PASSWORDS, str(person))
-        return account
-
     async def _set_password(self, tx: Connection, account: Account, password_hash: str, kept: UUID) -> list[UUID]:
         now = self._with.now()
         await store.set_password(tx, account.id, password_hash, now)
         ended = await sessions.revoke_others(tx, account.id, kept, "password changed", now)
-        await self._with.mails.put(
-            tx,
-            self._with.outbox,
-            to=Mailbox(account.name, Address.parse(account.email)),
-            template="password_changed",
-            language=account.language,
-            context={"at": now.strftime("%Y-%m-%d %H:%M UTC")},
-        )
+        await self._notices.tell(tx, account, "password_changed")
         details = {"ended_sessions": str(len(ended))}
         await self._trail.write(tx, "account.password_changed", account_id=account.id, details=details)
         return ended

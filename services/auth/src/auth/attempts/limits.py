@@ -26,5 +26,8 @@ FROM_STRANGERS: Final = Limit("sign-in from unknown networks", 100, timedelta(ho
 """Of one account from all networks that nobody has signed in from before. Its owner at home is not counted there."""
 PASSWORDS: Final = Limit("password of a signed-in person", 10, timedelta(minutes=15))
 CODES: Final = Limit("codes of the second factor", 10, timedelta(minutes=15))
+"""Of one account from one network that somebody has signed in from before, or from all others together."""
+CODES_OF_A_DAY: Final = Limit("codes of the second factor in a day", 50, timedelta(days=1))
+"""Counted alike. With three codes good at a time, so many tries find one on one day in 6,600."""
 MAILED: Final = Limit("mailed codes", 5, timedelta(hours=1))
 """Requests for a code to one address; beyond, the answer is the same and no mail goes out."""

@@ -38,8 +38,8 @@ class Lifetimes:
 class Session:
     """A session; `generation` numbers its current refresh token, from 1.
 
-    `proved_at` is when somebody last proved who they are in it, `expires_at` when it ends without a refresh, `ends_at`
-    when it ends anyway.
+    `proved_at` is when somebody last proved who they are in it, `factor_proved_at` when they last did so by a second
+    factor or a passkey, `expires_at` when it ends without a refresh, `ends_at` when it ends anyway.
     """
 
     id: UUID
@@ -57,6 +57,7 @@ class Session:
     ends_at: datetime
     revoked_at: datetime | None = None
     revoked_because: str | None = None
+    factor_proved_at: datetime | None = None
 
     @classmethod
     def new(
@@ -70,8 +71,9 @@ class Session:
         address: str,
         now: datetime,
         lifetimes: Lifetimes,
+        with_factor: bool = False,
     ) -> Self:
-        """Begin a session."""
+        """Begin a session; `with_factor` says that it was by a second factor or a passkey."""
         return cls(
             id=id,
             user_id=user_id,
@@ -86,6 +88,7 @@ class Session:
             last_used_at=now,
             expires_at=now + min(lifetimes.idle, lifetimes.absolute),
             ends_at=now + lifetimes.absolute,
+            factor_proved_at=now if with_factor else None,
         )
 
     def live(self, now: datetime) -> bool:
@@ -117,9 +120,10 @@ class Session:
             expires_at=min(now + lifetimes.idle, self.ends_at),
         )
 
-    def proved(self, now: datetime) -> bool:
-        """Whether somebody proved lately who they are."""
-        return now - self.proved_at <= STEP_UP
+    def proved(self, now: datetime, *, with_factor: bool) -> bool:
+        """Whether somebody proved lately who they are, with a second factor where that is asked for."""
+        at = self.factor_proved_at if with_factor else self.proved_at
+        return at is not None and now - at <= STEP_UP
 
 
 def network(address: str) -> str:

@@ -6,18 +6,30 @@ from uuid import UUID
 from auth.accounts import store as accounts
 from auth.audit.trail import session_of
 from auth.equipment import Equipment
-from auth.errors import InvalidCredentials, InvalidRefreshToken, SessionNotFound
+from auth.errors import (
+    InvalidCode,
+    InvalidCredentials,
+    InvalidPasskey,
+    InvalidPendingSignIn,
+    InvalidRefreshToken,
+    SessionNotFound,
+    WrongSecondFactor,
+)
+from auth.factors.proof import PASSKEY, SecondFactor, method_of
 from auth.metrics import refreshes, threats
-from auth.sessions import store, tokens
+from auth.notices import Notices
+from auth.passkeys.model import Purpose
+from auth.passkeys.proof import CopiedPasskey, PasskeyProof
+from auth.sessions import pending, store, tokens
 from auth.sessions.convert import session_proto
 from auth.sessions.model import MAX_LABEL, Session, Verdict
 from auth.sessions.signin import SignIn
+from auth.sessions.stepup import StepUps
 from chassis import call as calls
 from chassis.access import ANYONE, SIGNED_IN, allow
 from chassis.convert import page_proto, parse_uuid, timestamp
 from chassis.database import Connection
 from chassis.errors import InvalidFields
-from chassis.mail.addresses import Address, Mailbox
 from chassis.text import check_text
 from neoforge.auth.v1 import sessions_pb2 as pb
 from neoforge.auth.v1 import sessions_pb2_grpc
@@ -31,7 +43,11 @@ class SessionsServicer(sessions_pb2_grpc.SessionsServiceServicer):
     def __init__(self, equipment: Equipment) -> None:
         self._with = equipment
         self._database = equipment.database
+        self._factors = SecondFactor(equipment)
+        self._notices = Notices(equipment)
+        self._passkeys = PasskeyProof(equipment)
         self._sign_in = SignIn(equipment)
+        self._step_ups = StepUps(equipment)
 
     @allow(ANYONE)
     async def SignIn(self, request: pb.SignInRequest, context: Any) -> pb.SignInResponse:
@@ -43,8 +59,63 @@ class SessionsServicer(sessions_pb2_grpc.SessionsServiceServicer):
             current = await accounts.get_for_change(tx, account.id)
             if current is None or current.password_changed_at != account.password_changed_at:
                 raise InvalidCredentials  # it was changed while this one was checked
+            methods = await self._factors.methods(tx, current.id)
+            if methods:
+                return pb.SignInResponse(pending=await self._sign_in.ask(tx, current, methods))
             session = await self._sign_in.begin(tx, current, request.user_agent, device)
         return pb.SignInResponse(tokens=self._tokens(session, current.roles))
+
+    @allow(ANYONE)
+    async def CompleteSignIn(self, request: pb.CompleteSignInRequest, context: Any) -> pb.CompleteSignInResponse:
+        asked = await self._sign_in.asked(request.pending)
+        device = await self._sign_in.device(request.user_agent)
+        await self._with.issuer.ready()
+        try:
+            offered = await self._factors.offered(request.factor, asked.account_id, Purpose.SECOND_FACTOR)
+            async with self._database.transaction() as tx:
+                account = await accounts.get_for_change(tx, asked.account_id)
+                if account is None or account.password_changed_at != asked.password_changed_at:
+                    raise InvalidPendingSignIn
+                if not await pending.remove(tx, asked):
+                    raise InvalidPendingSignIn  # it was completed, or given up, meanwhile
+                await self._factors.use(tx, account, offered)
+                session = await self._sign_in.begin(tx, account, request.user_agent, device, factor=offered.method)
+        except WrongSecondFactor as fault:
+            method = method_of(request.factor)
+            await self._factors.refused(asked.account_id, method, fault, tries=str(asked.attempts))
+            await self._sign_in.refuse(asked)
+            raise (InvalidPasskey if method == PASSKEY else InvalidCode) from None
+        return pb.CompleteSignInResponse(tokens=self._tokens(session, account.roles))
+
+    @allow(ANYONE)
+    async def SignInWithPasskey(
+        self, request: pb.SignInWithPasskeyRequest, context: Any
+    ) -> pb.SignInWithPasskeyResponse:
+        device = await self._sign_in.device(request.user_agent)
+        await self._with.issuer.ready()
+        found = await self._passkeys.signed(request.passkey, Purpose.SIGN_IN, None)
+        if found is None:
+            await self._sign_in.refuse_passkey(None)
+            raise InvalidPasskey
+        passkey, signed = found
+        try:
+            async with self._database.transaction() as tx:
+                account = await accounts.get_for_change(tx, passkey.account_id)
+                if account is None:
+                    raise InvalidPasskey
+                await self._passkeys.use(tx, passkey, signed)
+                session = await self._sign_in.begin(tx, account, request.user_agent, device, factor=PASSKEY)
+        except WrongSecondFactor as fault:
+            if isinstance(fault, CopiedPasskey):
+                await self._passkeys.tell_of_copy(passkey.account_id)
+            await self._sign_in.refuse_passkey(passkey.account_id)
+            raise InvalidPasskey from None
+        return pb.SignInWithPasskeyResponse(tokens=self._tokens(session, account.roles))
+
+    @allow(SIGNED_IN)
+    async def StepUp(self, request: pb.StepUpRequest, context: Any) -> pb.StepUpResponse:
+        expires_at = await self._step_ups.step_up(request)
+        return pb.StepUpResponse(expires_at=timestamp(expires_at))
 
     @allow(ANYONE)
     async def Refresh(self, request: pb.RefreshRequest, context: Any) -> pb.RefreshResponse:
@@ -147,14 +218,7 @@ class SessionsServicer(sessions_pb2_grpc.SessionsServiceServicer):
         await store.revoke(tx, session.id, "token reused", now)
         account = await accounts.get(tx, session.user_id)
         if account is not None:
-            await self._with.mails.put(
-                tx,
-                self._with.outbox,
-                to=Mailbox(account.name, Address.parse(account.email)),
-                template="session_stolen",
-                language=account.language,
-                context={"device": session.label, "at": now.strftime("%Y-%m-%d %H:%M UTC")},
-            )
+            await self._notices.tell(tx, account, "session_stolen", device=session.label)
         details = {"generation": str(generation), "current": str(session.generation)}
         await self._with.trail.write(
             tx, "session.token_reused", account_id=session.user_id, session_id=session.id, details=details

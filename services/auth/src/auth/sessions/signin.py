@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
+from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
@@ -9,13 +11,17 @@ from auth.accounts import store as accounts
 from auth.accounts.model import Account
 from auth.attempts.limits import FROM_NETWORK, FROM_STRANGERS
 from auth.equipment import Equipment
-from auth.errors import InvalidCredentials, TooManyAttempts
+from auth.errors import InvalidCredentials, InvalidPendingSignIn, TooManyAttempts
 from auth.metrics import sign_ins, threats
-from auth.sessions import devices, store
+from auth.notices import Notices
+from auth.sessions import devices, pending, store
 from auth.sessions.model import SEED_BYTES, Session, network
+from auth.sessions.pending import PendingSignIn
 from chassis import call as calls
+from chassis.convert import timestamp
 from chassis.database import Connection
 from chassis.mail.addresses import Address, InvalidAddress
+from neoforge.auth.v1 import sessions_pb2 as pb
 
 _LONGEST_PASSWORD = 1_000
 """Characters that are looked at: what is longer was never taken."""
@@ -26,6 +32,7 @@ class SignIn:
 
     def __init__(self, equipment: Equipment) -> None:
         self._with = equipment
+        self._notices = Notices(equipment)
 
     async def account(self, email: str, password: str) -> Account:
         """Give the account of an address and a password.
@@ -51,8 +58,10 @@ class SignIn:
             raise InvalidCredentials
         return account
 
-    async def begin(self, tx: Connection, account: Account, user_agent: str, device: str) -> Session:
-        """Begin a session in a transaction of the caller's."""
+    async def begin(
+        self, tx: Connection, account: Account, user_agent: str, device: str, *, factor: str = ""
+    ) -> Session:
+        """Begin a session in a transaction of the caller's; `factor` says by which second factor, if by one."""
         now = self._with.now()
         session = Session.new(
             id=uuid7(),
@@ -63,12 +72,56 @@ class SignIn:
             address=calls.current().caller.address,
             now=now,
             lifetimes=self._with.lifetimes,
+            with_factor=bool(factor),
         )
         await store.insert(tx, session, self._with.refresh_tokens.hashed(session))
         await self._with.attempts.clear(tx, FROM_NETWORK, account.email_key, session.address)
-        await self._with.trail.write(tx, "session.signed_in", account_id=account.id, session_id=session.id)
+        details = {"second_factor": factor} if factor else {}
+        await self._with.trail.write(
+            tx, "session.signed_in", account_id=account.id, session_id=session.id, details=details
+        )
         sign_ins.labels("admitted").inc()
         return session
+
+    async def ask(self, tx: Connection, account: Account, methods: Sequence[str]) -> pb.PendingSignIn:
+        """Begin a pending sign-in, which a second factor completes."""
+        token, made = await pending.begin(
+            tx, account.id, account.password_changed_at, self._with.secrets, self._with.now()
+        )
+        await self._with.trail.write(tx, "session.second_factor_asked", account_id=account.id)
+        sign_ins.labels("second_factor_asked").inc()
+        return pb.PendingSignIn(token=token, expires_at=timestamp(made.expires_at), methods=methods)
+
+    async def asked(self, token: str) -> PendingSignIn:
+        """Give the pending sign-in of a token, with a try counted at it.
+
+        Raises:
+            InvalidPendingSignIn: there is none, or its time or its tries are over.
+        """
+        async with self._with.database.connection() as connection:
+            found = await pending.try_(connection, token, self._with.secrets)
+        if found is None or not found.good(self._with.now()):
+            raise InvalidPendingSignIn
+        return found
+
+    async def refuse(self, asked: PendingSignIn) -> None:
+        """Count a refused second factor; after the last try, end the pending sign-in and tell the owner."""
+        sign_ins.labels("refused").inc()
+        if not asked.used_up:
+            return
+        async with self._with.database.transaction() as tx:
+            account = await accounts.get(tx, asked.account_id)
+            if account is not None and await pending.remove(tx, asked):
+                await self._notices.tell(tx, account, "second_factor_refused")
+                await self._with.trail.write(tx, "session.second_factor_given_up", account_id=account.id)
+
+    async def refuse_passkey(self, account_id: UUID | None) -> None:
+        """Write down that nobody was signed in by a passkey's answer."""
+        sign_ins.labels("refused").inc()
+        async with self._with.database.transaction() as tx:
+            await self._with.trail.write(
+                tx, "session.sign_in_failed", account_id=account_id, details={"method": "passkey"}
+            )
 
     async def rehash(self, account: Account, password: str) -> None:
         """Bring the stored hash up to today's figures."""

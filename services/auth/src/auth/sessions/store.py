@@ -57,7 +57,12 @@ _LABEL = statement(
 _PROVE = statement(
     sa.update(user_sessions)
     .where(user_sessions.c.id == _id, user_sessions.c.user_id == _user_id, _live)
-    .values(proved_at=_now),
+    .values(
+        proved_at=_now,
+        factor_proved_at=sa.case(
+            (sa.bindparam("with_factor", type_=sa.Boolean), _now), else_=user_sessions.c.factor_proved_at
+        ),
+    ),
     "UPDATE user_sessions",
 )
 
@@ -173,9 +178,9 @@ async def label(tx: Connection, id: UUID, user_id: UUID, text: str, now: datetim
     return _session(row) if row else None
 
 
-async def prove(tx: Connection, id: UUID, user_id: UUID, now: datetime) -> bool:  # noqa: A002 - the field's name
-    """Note that somebody proved who they are; say whether there is such a live session."""
-    return bool(await tx.execute(_PROVE, id=id, user_id=user_id, now=now))
+async def prove(tx: Connection, id: UUID, user_id: UUID, now: datetime, *, with_factor: bool) -> bool:  # noqa: A002
+    """Note that somebody proved who they are, by a second factor or not; say whether there is such a live session."""
+    return bool(await tx.execute(_PROVE, id=id, user_id=user_id, now=now, with_factor=with_factor))
 
 
 async def revoke(tx: Connection, id: UUID, because: str, now: datetime) -> bool:  # noqa: A002 - the field's name
