@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from auth.testing import PASSWORD, People
+from chassis.testing.programs import need
 
 from .chromium import Chromium, Refused, Tab, chromium
 from .conftest import ORIGIN, bearer, signed_in
@@ -60,6 +61,7 @@ def own_settings(own_settings: Mapping[str, Any], page: str) -> Mapping[str, Any
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     """Started before any service of a test, which runs in this very process and would wait with it."""
+    need("chromium")
     with chromium(tmp_path_factory.mktemp("chromium")) as browser:
         yield browser
 

@@ -127,7 +127,15 @@ def test_a_base_port_that_is_none_is_told_so(
 def test_the_stack_of_this_checkout_may_hold_its_own_ports_but_no_others(
     base_port: int, base: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    words = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()", "devstack", "up", "--port", str(base_port)]
+    words = [
+        sys.executable,
+        "-c",
+        "import sys; print(flush=True); sys.stdin.read()",
+        "devstack",
+        "up",
+        "--port",
+        str(base_port),
+    ]
     monkeypatch.setenv("NEOFORGE_DATA", str(tmp_path))
     monkeypatch.setattr(ports, "is_free", lambda _: False)
     with running(words) as stack:

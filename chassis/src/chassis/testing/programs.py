@@ -1,0 +1,22 @@
+"""Programs that come from the system's packages, not from PyPI, and that a few tests cannot do without."""
+
+import os
+import shutil
+from typing import Final
+
+import pytest
+
+_PACKAGES: Final = {"promtool": "prometheus"}
+"""Debian's packages whose names are not those of their programs."""
+
+
+def need(*programs: str) -> None:
+    """Go on only where these programs are: in CI they must be, elsewhere the tests say aloud what they lack."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if not missing:
+        return
+    packages = " ".join(dict.fromkeys(_PACKAGES.get(program, program) for program in missing))
+    lack = f"NOT TESTED: this needs Debian's packages: apt-get install --no-install-recommends {packages}"
+    if os.environ.get("CI"):
+        pytest.fail(lack)
+    pytest.skip(lack)
