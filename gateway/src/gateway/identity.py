@@ -187,6 +187,11 @@ class Authenticator:
         self._proved: dict[bytes, Proof] = {}
         self._generation = 0
 
+    @property
+    def ready(self) -> bool:
+        """Whether tokens can be checked: the issuer was reached once."""
+        return self._keys.known
+
     async def caller(self, headers: Iterable[tuple[bytes, bytes]], address: str) -> Caller:
         """Give the person whose token the request carries; raises as `proof`."""
         return (await self.proof(headers)).caller(address)
