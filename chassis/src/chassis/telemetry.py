@@ -5,18 +5,23 @@ The standard OTEL_* variables apply (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SA
 
 import logging
 import os
+import traceback
+from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import Span, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from chassis.redaction import redact
 
 tracer = trace.get_tracer("neoforge")
 propagator = TraceContextTextMapPropagator()
 """W3C Trace Context, the only format spoken between NeoForge's parts."""
 
-_EXPORT_TIMEOUT_S = 2.0
+_EXPORT_TIMEOUT_S: Final = 2.0
 
 
 def setup(service: str, version: str) -> None:
@@ -36,6 +41,33 @@ def setup(service: str, version: str) -> None:
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=_EXPORT_TIMEOUT_S)))
     trace.set_tracer_provider(provider)
+
+
+def address(host_and_port: str) -> dict[str, str | int]:
+    """Give `host:port` as the attributes `server.address` and `server.port`; what has no port is an address alone."""
+    host, colon, port = host_and_port.rpartition(":")
+    if not colon or not port.isdigit():
+        return {"server.address": host_and_port}
+    return {"server.address": host.strip("[]"), "server.port": int(port)}
+
+
+def fail(span: Span, error_type: str, description: str | None = None) -> None:
+    """Mark a span as failed (semantic conventions, Recording errors); the description says what the type does not."""
+    span.set_attribute("error.type", error_type)
+    span.set_status(StatusCode.ERROR, description)
+
+
+def record(span: Span, failure: BaseException) -> None:
+    """Keep an exception with its traceback on a span, without the secrets in them."""
+    if span.is_recording():
+        span.add_event(
+            "exception",
+            {
+                "exception.type": type(failure).__qualname__,
+                "exception.message": redact(str(failure)),
+                "exception.stacktrace": redact("".join(traceback.format_exception(failure))),
+            },
+        )
 
 
 def flush() -> None:

@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import grpc
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind
 
 from chassis import call as calls
-from chassis import logs, service_metrics
+from chassis import logs, service_metrics, telemetry
 from chassis.access import Rule
 from chassis.errors import (
     DETAILS_KEY,
@@ -115,8 +115,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
         )
         calls.enter(call)
         logs.request_id.set(call.request_id)
-        service, _, name = method.rpartition("/")
-        attributes = {"rpc.system": "grpc", "rpc.service": service[1:], "rpc.method": name}
         started = time.perf_counter()
         code = grpc.StatusCode.OK
         in_progress = service_metrics.rpc_server_in_progress.labels(method)
@@ -125,7 +123,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
             method[1:],
             context=propagator.extract(metadata),
             kind=SpanKind.SERVER,
-            attributes=attributes,
+            attributes={"rpc.system.name": "grpc", "rpc.method": method[1:]},
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
@@ -144,14 +142,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
             except asyncio.CancelledError:
                 code = _cancelled(context)
                 if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-                    span.set_status(StatusCode.ERROR, code.name)
+                    telemetry.fail(span, code.name)
                     log.warning("%s ran out of time", method, extra={"method": method, "code": code.name})
                 raise
             except Exception as failure:  # noqa: BLE001 - everything that goes wrong has an answer
                 error = _named(failure)
                 code = error.kind.value
                 if error.kind in _FAULTS:
-                    span.set_status(StatusCode.ERROR, error.reason)
+                    telemetry.fail(span, code.name, error.message)
                 log.log(
                     logging.WARNING if error.kind in _FAULTS else logging.INFO,
                     "%s failed: %s",
@@ -162,7 +160,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
                 status = to_status(error)
                 await context.abort(code, status.message, ((DETAILS_KEY, status.SerializeToString()),))
             finally:
-                span.set_attribute("rpc.grpc.status_code", code.value[0])
+                span.set_attribute("rpc.status_code", code.name)
                 in_progress.dec()
                 service_metrics.rpc_server_duration.labels(method, code.name).observe(time.perf_counter() - started)
 
@@ -197,5 +195,5 @@ def _named(failure: Exception) -> DomainError:
     if isinstance(failure, TimeoutError):
         return DeadlineExceeded("the call's time ran out")
     log.error("an unexpected exception was masked", exc_info=failure)
-    trace.get_current_span().record_exception(failure)
+    telemetry.record(trace.get_current_span(), failure)
     return Internal("something went wrong on our side; the request id finds it in the log")
