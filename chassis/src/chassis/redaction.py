@@ -1,7 +1,7 @@
-"""Takes secrets out of what is written to logs and traces: by the name that stands before them, by their form, by value.
+"""Takes secrets out of what is written to logs and traces: by the name before them, by their form, by their value.
 
-A name such as `password` hides the value in quotes that follows it, or else the rest of its line: to write too little is
-the smaller mistake. Text that hides something behind percent-encoding is written decoded. Secrets among the settings
+A name such as `password` hides the value in quotes that follows it, or else the rest of its line: to write too little
+is the smaller mistake. Text that hides something behind percent-encoding is written decoded. Secrets among the settings
 of this process are hidden wherever they appear.
 """
 
@@ -24,12 +24,12 @@ _NAMES: Final = (
     "|database.?url|redis.?url|smtp.?url|broker.?url|dsn"
 )
 _SECRET_NAME: Final = re.compile(_NAMES, re.IGNORECASE)
-_QUOTED: Final = r"[bBuUrRfF]{0,2}(?P<quote>\\*[\"'])(?:.*?(?<!\\)(?P=quote)|.*)"
+_NAME: Final = rf"(?:{_NAMES})[\w.\-\[\]]{{0,64}}"
 _NAMED: Final = re.compile(
-    rf"(?P<name>(?:{_NAMES})[\w.\-\[\]]{{0,64}}"
-    # JSON and repr close the name's quotes first; pairs have a comma behind it then.
-    rf"(?:\\*[\"']\s{{0,8}}(?:[:=,]|=>)|\s{{0,8}}(?:[:=>]|=>))[\s=>]{{0,8}})"
-    rf"(?:{_QUOTED}|[^\r\n]+)",
+    # In JSON and in what Python prints, the name stands in quotes and so does the value (a comma between them in pairs):
+    # there its end is known. Elsewhere a quote may be part of it.
+    rf"(?P<quoted>{_NAME}\\*[\"']\s{{0,8}}(?:[:=,]|=>)\s{{0,8}}[bBuUrRfF]{{0,2}})(?P<quote>\\*[\"'])(?:.*?(?<!\\)(?P=quote)|.*)"
+    rf"|(?P<bare>{_NAME}(?:\\*[\"'])?\s{{0,8}}(?:[:=>,]|=>)[\s=>]{{0,8}})[^\r\n]+",
     re.IGNORECASE | re.DOTALL,
 )
 _SCHEME: Final = re.compile(r"\b(?P<scheme>bearer|basic|digest|negotiate)(?P<space>[\s+]+)[^\s\"',;\\]+", re.IGNORECASE)
@@ -51,11 +51,12 @@ _values: re.Pattern[str] | None = None
 
 
 def hide(secrets: Iterable[str]) -> None:
-    """Have these values, of at least eight characters, redacted wherever they appear, also encoded for URLs or JSON."""
+    """Have these values, of at least eight characters, redacted wherever they appear, also encoded for URLs, JSON or Python."""
     global _values  # noqa: PLW0603 - what this process knows, told as it starts
     for secret in secrets:
         if len(secret) >= _SHORTEST:
-            _known.update((secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1]))
+            _known.update((secret, quote(secret, safe=""), quote(secret), quote_plus(secret)))
+            _known.update((json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]))
     if _known:
         _values = re.compile("|".join(map(re.escape, sorted(_known, key=len, reverse=True))))
 
@@ -83,30 +84,25 @@ def redact_value(value: Any, name: str = "", depth: int = 0) -> Any:
         return value
     if name and _SECRET_NAME.search(name):
         return HIDDEN
-    if isinstance(value, str):
-        return redact(value)
     if isinstance(value, int | float):
         return value
-    if depth == _DEEPEST:
-        return "..."
-    if isinstance(value, Mapping):
-        return {redact(str(key)): redact_value(each, str(key), depth + 1) for key, each in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return _of_sequence(list(value), depth)
-    if isinstance(value, bytes | bytearray):
-        return redact(value.decode("utf-8", "backslashreplace"))
-    return redact(str(value))
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        return "..." if depth == _DEEPEST else _of_many(value, depth + 1)
+    return redact(value.decode("utf-8", "backslashreplace") if isinstance(value, bytes | bytearray) else str(value))
 
 
 _PAIR: Final = 2
 
 
-def _of_sequence(values: list[Any], depth: int) -> Any:
+def _of_many(many: Any, depth: int) -> Any:
+    if isinstance(many, Mapping):
+        return {redact(str(key)): redact_value(value, str(key), depth) for key, value in many.items()}
+    values = list(many)
     # A header field in ASGI and in gRPC is a pair of name and value.
     if len(values) == _PAIR and isinstance(values[0], str | bytes):
         name = values[0].decode("latin-1") if isinstance(values[0], bytes) else values[0]
-        return [redact(name), redact_value(values[1], name, depth + 1)]
-    return [redact_value(value, "", depth + 1) for value in values]
+        return [redact(name), redact_value(values[1], name, depth)]
+    return [redact_value(value, "", depth) for value in values]
 
 
 def _redacted(text: str) -> str:
@@ -121,4 +117,4 @@ def _redacted(text: str) -> str:
 
 def _without_value(found: re.Match[str]) -> str:
     mark = found["quote"] or ""
-    return f"{found['name']}{mark}{HIDDEN}{mark}"
+    return f"{found['quoted'] or found['bare']}{mark}{HIDDEN}{mark}"

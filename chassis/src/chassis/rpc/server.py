@@ -5,13 +5,13 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
 import grpc
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from chassis import call as calls
 from chassis import logs, service_metrics, telemetry
@@ -41,6 +41,9 @@ LONGEST_CALL_S: Final = 60.0
 """A call without a deadline gets this one, so that nothing works for a caller who is long gone."""
 _DEADLINE_SLACK_S: Final = 0.1
 """The caller's clock started before ours did: its cancel at the deadline is here a little before we think it is due."""
+
+_PROBES: Final = "/grpc.health."
+"""Asked every second by machines: no spans, as of the gateway's probes."""
 
 _FAULTS = frozenset({Kind.INTERNAL, Kind.UNAVAILABLE, Kind.DEADLINE})
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -119,14 +122,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
         code = grpc.StatusCode.OK
         in_progress = service_metrics.rpc_server_in_progress.labels(method)
         in_progress.inc()
-        with tracer.start_as_current_span(
-            method[1:],
-            context=propagator.extract(metadata),
-            kind=SpanKind.SERVER,
-            attributes={"rpc.system.name": "grpc", "rpc.method": method[1:]},
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
+        with _span(method, metadata) as span:
             try:
                 call.caller = self._caller(metadata, context)
                 self._rules[method].check(call.caller)
@@ -174,6 +170,19 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
         if not KEYS.isdisjoint(metadata):
             raise Unauthenticated("identity is taken only over a channel that is authenticated as a trusted caller")
         return NOBODY
+
+
+def _span(method: str, metadata: Mapping[str, str]) -> AbstractContextManager[Span]:
+    if method.startswith(_PROBES):
+        return trace.use_span(INVALID_SPAN)
+    return tracer.start_as_current_span(
+        method[1:],
+        context=propagator.extract(metadata),
+        kind=SpanKind.SERVER,
+        attributes={"rpc.system.name": "grpc", "rpc.method": method[1:]},
+        record_exception=False,
+        set_status_on_exception=False,
+    )
 
 
 def _check_idempotency(call: calls.Call) -> None:
