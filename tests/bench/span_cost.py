@@ -11,15 +11,17 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import httpx
 
 from devstack import testing
 from devstack.testing import Stack, running_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PROJECTS: Final = "/api/v1/projects"
 PARTS: Final = (("gateway", "serve"), ("projects", "serve"))

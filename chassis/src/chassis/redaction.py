@@ -25,10 +25,11 @@ _NAMES: Final = (
 )
 _SECRET_NAME: Final = re.compile(_NAMES, re.IGNORECASE)
 _NAME: Final = rf"(?:{_NAMES})[\w.\-\[\]]{{0,64}}"
+_VALUE: Final = r"(?P<quote>\\*[\"'])(?:.*?(?<!\\)(?P=quote)|.*)"
 _NAMED: Final = re.compile(
-    # In JSON and in what Python prints, the name stands in quotes and so does the value (a comma between them in pairs):
+    # In JSON and in what Python prints, the name stands in quotes and so does the value (in pairs, behind a comma):
     # there its end is known. Elsewhere a quote may be part of it.
-    rf"(?P<quoted>{_NAME}\\*[\"']\s{{0,8}}(?:[:=,]|=>)\s{{0,8}}[bBuUrRfF]{{0,2}})(?P<quote>\\*[\"'])(?:.*?(?<!\\)(?P=quote)|.*)"
+    rf"(?P<quoted>{_NAME}\\*[\"']\s{{0,8}}(?:[:=,]|=>)\s{{0,8}}[bBuUrRfF]{{0,2}}){_VALUE}"
     rf"|(?P<bare>{_NAME}(?:\\*[\"'])?\s{{0,8}}(?:[:=>,]|=>)[\s=>]{{0,8}})[^\r\n]+",
     re.IGNORECASE | re.DOTALL,
 )
@@ -43,6 +44,7 @@ _FORMS: Final = re.compile(
 _SIGNS: Final = (
     *("passw", "passphrase", "pwd", "secret", "token", "auth", "cookie", "credential", "jwt", "totp", "otp_", "csrf"),
     *("key", "code", "url", "dsn", "bearer", "basic", "digest", "negotiate", "://", "eyj", "nfr_", "nft_", "whsec_"),
+    "private",
 )
 """One of these stands, in lower case, in whatever the expressions above find: most lines have none and cost little."""
 
@@ -51,12 +53,13 @@ _values: re.Pattern[str] | None = None
 
 
 def hide(secrets: Iterable[str]) -> None:
-    """Have these values, of at least eight characters, redacted wherever they appear, also encoded for URLs, JSON or Python."""
+    """Have these values, of at least eight characters, redacted wherever they stand, as they are or encoded."""
     global _values  # noqa: PLW0603 - what this process knows, told as it starts
     for secret in secrets:
         if len(secret) >= _SHORTEST:
             _known.update((secret, quote(secret, safe=""), quote(secret), quote_plus(secret)))
-            _known.update((json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]))
+            quoted = (json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret))
+            _known.update(text[1:-1] for text in quoted)
     if _known:
         _values = re.compile("|".join(map(re.escape, sorted(_known, key=len, reverse=True))))
 

@@ -1,4 +1,4 @@
-"""Spans of what the gateway asks Redis, by the conventions for database clients; made only where a trace is recorded."""
+"""Spans of what the gateway asks Redis, by the conventions for databases; made only where a trace is recorded."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -73,14 +73,15 @@ class Page:
             return HTTPStatus.OK, "application/json", b'{"status":"ok"}'
         if url.path == "/":
             return self._list({name: values[-1] for name, values in parse_qs(url.query).items()})
-        if found := _TRACE.fullmatch(url.path):
-            trace = self._store.get(found[1])
-            if trace is None:
-                return self._missing(HTTPStatus.NOT_FOUND, "this trace is not here")
-            laid = waterfall.rows(trace)
-            axis = waterfall.ticks(trace.duration_ns)
-            return self._render("trace.html", trace=trace, rows=laid, ticks=axis)
-        return self._missing(HTTPStatus.NOT_FOUND, "there is no such page")
+        found = _TRACE.fullmatch(url.path)
+        return self._trace(found[1]) if found else self._missing(HTTPStatus.NOT_FOUND, "there is no such page")
+
+    def _trace(self, trace_id: str) -> tuple[HTTPStatus, str, bytes]:
+        trace = self._store.get(trace_id)
+        if trace is None:
+            return self._missing(HTTPStatus.NOT_FOUND, "this trace is not here")
+        axis = waterfall.ticks(trace.duration_ns)
+        return self._render("trace.html", trace=trace, rows=waterfall.rows(trace), ticks=axis)
 
     def _list(self, query: dict[str, str]) -> tuple[HTTPStatus, str, bytes]:
         search, failed = query.get("search", "").strip(), "failed" in query
