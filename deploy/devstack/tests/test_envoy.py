@@ -190,7 +190,7 @@ def test_a_request_keeps_its_id_and_gets_one_if_it_has_none(edge: int, upstream:
 @pytest.mark.parametrize(
     ("sampler", "ratio", "percent"),
     [
-        ("", "", "100"),
+        ("", "", "25.0"),
         ("parentbased_always_on", "0.5", "100"),
         ("parentbased_traceidratio", "0.25", "25.0"),
         ("traceidratio", "7", "100.0"),

@@ -15,6 +15,7 @@ from opentelemetry.trace import Span, SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import logs, telemetry
+from chassis.sampling import SLOW_S
 from chassis.telemetry import propagator, tracer
 from gateway import metrics
 from gateway.addresses import Network, client_address
@@ -95,6 +96,17 @@ def _tell(scope: Scope, span: Span, status: int, seconds: float) -> None:
         metrics.http_errors.labels(route, kind).inc()
     if span.is_recording():
         _describe(span, scope, path, route, status)
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR or seconds >= SLOW_S:
+        # Whatever share of traces is recorded, of those that went wrong at least this span is.
+        late = tracer.start_span(
+            method,
+            context=telemetry.sampled_after_all(span.get_span_context()),
+            kind=SpanKind.SERVER,
+            start_time=time.time_ns() - int(seconds * 1e9),
+        )
+        if late.is_recording():
+            _describe(late, scope, path, route, status)
+        late.end()
     log.info(
         "%s %s %d",
         method,

@@ -9,6 +9,7 @@ from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from chassis.sampling import RATIO
 from devstack.errors import StackError
 from devstack.folders import CHECKOUT
 from devstack.ports import HOST
@@ -62,8 +63,8 @@ def validate(ports: Ports) -> None:
 def _sampled_percent(environment: Mapping[str, str]) -> float:
     """Sample what begins at Envoy as the processes behind it sample what begins there: by OTEL_TRACES_SAMPLER."""
     sampler = environment.get("OTEL_TRACES_SAMPLER", "").removeprefix("parentbased_")
-    if sampler == "always_off":
-        return 0
+    if sampler in {"", "always_off"}:
+        return 0 if sampler else 100 * RATIO
     if sampler != "traceidratio":
         return 100
     given = environment.get("OTEL_TRACES_SAMPLER_ARG", "1")

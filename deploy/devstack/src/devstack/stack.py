@@ -54,6 +54,7 @@ class Stack:
         shows_traces = not inherited.keys() & _COLLECTORS
         if shows_traces:
             inherited["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{HOST}:{ports.otlp}"
+            inherited.setdefault("OTEL_TRACES_SAMPLER", "parentbased_always_on")  # who looks wants to find
         return cls(folders, ports, inherited, started(surroundings), database, redis, shows_traces)
 
     @property
