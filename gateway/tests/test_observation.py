@@ -11,8 +11,10 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from prometheus_client import REGISTRY
 
+from chassis.errors import Unavailable
 from chassis.logs import JsonFormatter
 from gateway.observation import new_id
 from gateway.testing.servicer import StandInProjects
@@ -55,6 +57,67 @@ def test_a_span_is_named_by_the_route_whatever_the_answer(
     assert attributes["url.path"] == path.partition("?")[0]
     assert attributes.get("http.route", "") == name.partition(" ")[2]
     assert span.status.is_ok or span.status.is_unset
+
+
+@pytest.fixture
+def unsampled(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+    exporter, provider = InMemorySpanExporter(), TracerProvider(sampler=ParentBased(ALWAYS_OFF))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr("gateway.observation.tracer", provider.get_tracer("test"))
+    yield exporter
+    provider.shutdown()
+
+
+def test_of_a_trace_that_is_not_sampled_what_failed_is_recorded_all_the_same(
+    ines: httpx.Client, projects: StandInProjects, unsampled: InMemorySpanExporter
+) -> None:
+    ines.get(f"{PATH}/{UNUSED}")
+    projects.fail_next.extend([Unavailable("gone")] * 2)
+    answer = ines.get(PATH)
+    assert answer.status_code == 503
+    until(lambda: bool(unsampled.get_finished_spans()))
+    (span,) = unsampled.get_finished_spans()
+    assert span.context is not None
+    assert f"{span.context.trace_id:032x}" == answer.headers["X-Trace-Id"]
+    attributes = dict(span.attributes or {})
+    assert (span.name, attributes["http.response.status_code"]) == (f"GET {PATH}", 503)
+    assert (attributes["error.type"], span.status.is_ok) == ("503", False)
+
+
+def test_of_a_trace_that_is_not_sampled_a_slow_request_is_recorded_all_the_same(
+    ines: httpx.Client, unsampled: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.observation.SLOW_S", 0.0)
+    answer = ines.get(PATH)
+    until(lambda: bool(unsampled.get_finished_spans()))
+    (span,) = unsampled.get_finished_spans()
+    assert span.start_time is not None
+    assert span.end_time is not None
+    assert (answer.status_code, span.end_time > span.start_time) == (200, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "written"),
+    [("page=2&text=secret+words", "page=REDACTED&text=REDACTED"), ("tok3n-Value&page=1", "page=REDACTED")],
+)
+def test_a_span_has_the_names_of_parameters_and_not_their_values(
+    ines: httpx.Client, spans: InMemorySpanExporter, query: str, written: str
+) -> None:
+    ines.get(f"{PATH}?{query}", headers={"User-Agent": "curl/8"})
+    until(lambda: bool(spans.get_finished_spans()))
+    (span,) = spans.get_finished_spans()
+    attributes = dict(span.attributes or {})
+    assert (attributes["url.query"], attributes["user_agent.original"]) == (written, "curl/8")
+    assert (attributes["server.address"], attributes["network.protocol.version"]) == ("127.0.0.1", "1.1")
+
+
+def test_a_method_that_nobody_knows_names_no_span(ines: httpx.Client, spans: InMemorySpanExporter) -> None:
+    ines.request("PROPFIND", PATH)
+    until(lambda: bool(spans.get_finished_spans()))
+    (span,) = spans.get_finished_spans()
+    attributes = dict(span.attributes or {})
+    assert (span.name.partition(" ")[0], attributes["http.request.method"]) == ("HTTP", "_OTHER")
+    assert attributes["http.request.method_original"] == "PROPFIND"
 
 
 def test_the_callers_trace_goes_on_to_the_service(ines: httpx.Client, projects: StandInProjects) -> None:

@@ -217,7 +217,7 @@ def test_a_refusal_can_be_read_by_scripts_of_the_console(client: httpx.Client) -
 def counting_edge(edge: Edge, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edge]:
     """The gateway with all the patience for Redis that a busy machine may need: every request is counted there."""
     redis = AsyncRedis.from_url(redis_server.url, socket_timeout=UNHURRIED_S, socket_connect_timeout=UNHURRIED_S)
-    line = RedisLine(redis, SCRIPT, UNHURRIED_S)
+    line = RedisLine(redis, "gcra", SCRIPT, UNHURRIED_S)
 
     async def start() -> asyncio.Task[None]:
         return asyncio.create_task(line.keep_going())

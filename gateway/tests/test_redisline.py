@@ -21,7 +21,7 @@ UNHURRIED_S = 60.0
 @asynccontextmanager
 async def line_to(url: str, patience_s: float = UNHURRIED_S) -> AsyncIterator[RedisLine]:
     async with Redis.from_url(url, socket_timeout=UNHURRIED_S, socket_connect_timeout=UNHURRIED_S) as redis:
-        line = RedisLine(redis, SCRIPT, patience_s)
+        line = RedisLine(redis, "gcra", SCRIPT, patience_s)
         going = asyncio.create_task(line.keep_going())
         yield line
         going.cancel()
@@ -119,7 +119,7 @@ async def test_who_was_counted_in_redis_does_not_begin_with_a_full_bucket_in_mem
 
 
 async def test_a_full_local_bucket_refuses_too() -> None:
-    away = RedisLine(Redis.from_url("redis://127.0.0.1:1/0"), SCRIPT, 1.0)
+    away = RedisLine(Redis.from_url("redis://127.0.0.1:1/0"), "gcra", SCRIPT, 1.0)
     away._away = True
     limiter, tier = Limiter(away), Tier("reads", 5, 60)
     decisions = [await limiter.take(tier, "someone") for _ in range(6)]

@@ -8,17 +8,18 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 import psycopg
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind
 from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from chassis import service_metrics
+from chassis import service_metrics, telemetry
 from chassis.errors import DeadlineExceeded, DomainError, Unavailable
 from chassis.settings import ServiceSettings
 from chassis.telemetry import tracer
@@ -29,6 +30,7 @@ PLANNER: Final = "-c enable_seqscan=off -c random_page_cost=1.1 -c jit=off"
 bulk load, and what is frequent in a table may lie at its end, where a scan that hopes to stop early comes last. Pages
 are in memory or on a disk without moving parts. And no query here lives long enough to repay its compilation.
 """
+_PORT: Final = 5432
 _CONNECT_TIMEOUT_S: Final = 3
 _WAIT_S: Final = 5.0
 """How long a call waits for a connection of the pool to come free."""
@@ -61,10 +63,11 @@ def statement(clause: ClauseElement, summary: str, *, prepared: bool | None = No
 
 
 class Connection:
-    """Runs statements on one connection; rows are named tuples."""
+    """Runs statements on one connection; rows are named tuples. `attributes` say in spans which database it is."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+    def __init__(self, connection: psycopg.AsyncConnection[Any], attributes: Mapping[str, str | int]) -> None:
         self._connection = connection
+        self._attributes = attributes
         self._after_commit: list[Callable[[], None]] = []
 
     def after_commit(self, act: Callable[[], None]) -> None:
@@ -97,7 +100,7 @@ class Connection:
             compiled.summary,
             kind=SpanKind.CLIENT,
             attributes={
-                "db.system.name": "postgresql",
+                **self._attributes,
                 "db.query.summary": compiled.summary,
                 "db.query.text": compiled.sql.decode(),
             },
@@ -107,8 +110,9 @@ class Connection:
             try:
                 return await self._connection.execute(compiled.sql, values, prepare=compiled.prepared)
             except psycopg.Error as error:
-                span.set_attribute("db.response.status_code", error.sqlstate or "")
-                span.set_status(StatusCode.ERROR, type(error).__name__)
+                if error.sqlstate:
+                    span.set_attribute("db.response.status_code", error.sqlstate)
+                telemetry.fail(span, error.sqlstate or type(error).__name__, type(error).__name__)
                 raise
 
 
@@ -128,6 +132,7 @@ class Database:
         self._check: asyncio.Task[None] | None = None
         self._probe: psycopg.AsyncConnection[Any] | None = None
         self._url = url
+        self._attributes = _attributes(url)
         self._options: Mapping[str, Any] = {
             "autocommit": True,
             "application_name": application_name,
@@ -180,7 +185,7 @@ class Database:
             DeadlineExceeded: a statement ran into its time limit.
         """
         async with self._lent() as lent:
-            connection = Connection(lent)
+            connection = Connection(lent, self._attributes)
             yield connection
         connection.committed()
 
@@ -194,7 +199,7 @@ class Database:
             DeadlineExceeded: a statement ran into its time limit; nothing happened.
         """
         async with self._lent() as lent, lent.transaction():
-            connection = Connection(lent)
+            connection = Connection(lent, self._attributes)
             yield connection
         connection.committed()
 
@@ -259,6 +264,18 @@ class Database:
         idle = stats.get("pool_available", 0)
         service_metrics.database_pool.labels("idle").set(idle)
         service_metrics.database_pool.labels("used").set(stats.get("pool_size", 0) - idle)
+
+
+def _attributes(url: str) -> Mapping[str, str | int]:
+    """Give what is the same in all spans of a database; the schema in `db.namespace` is the one named as the login."""
+    parts = urlsplit(url)
+    namespace = f"{parts.path[1:]}|{unquote(parts.username or '')}".strip("|")
+    return {
+        "db.system.name": "postgresql",
+        "db.namespace": namespace,
+        "server.address": parts.hostname or "",
+        "server.port": parts.port or _PORT,
+    }
 
 
 # The first that fits counts. What is not here is a bug of ours and stays what it is, for the log.

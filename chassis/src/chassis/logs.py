@@ -1,4 +1,4 @@
-"""One JSON line per event on stdout, each with the request id, trace id and span id it belongs to."""
+"""One JSON line per event on stdout, each with the request id, trace id and span id it belongs to, and no secrets."""
 
 import json
 import logging
@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 
 from opentelemetry import trace
+
+from chassis.redaction import redact, redact_value
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The request that the current task works for; empty outside of requests."""
@@ -31,16 +33,18 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "service": self._service,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": redact(record.getMessage()),
             "request_id": request_id.get(),
             "trace_id": f"{span.trace_id:032x}" if span.is_valid else "",
             "span_id": f"{span.span_id:016x}" if span.is_valid else "",
         }
-        line |= {key: value for key, value in record.__dict__.items() if key not in _PLAIN and key not in line}
+        for key, value in record.__dict__.items():
+            if key not in _PLAIN and key not in line:
+                line[key] = redact_value(value, key)
         if record.exc_info:
-            line["exception"] = "".join(traceback.format_exception(*record.exc_info))
+            line["exception"] = redact("".join(traceback.format_exception(*record.exc_info)))
         if record.stack_info:
-            line["stack"] = record.stack_info
+            line["stack"] = redact(record.stack_info)
         # ASCII alone: whatever a message holds, the line stays one line and can be written to any stdout.
         return json.dumps(line, default=str)
 

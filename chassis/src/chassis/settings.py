@@ -2,15 +2,17 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from chassis.redaction import hide
 
 PREFIX = "NEOFORGE_"
 EX_CONFIG = 78
@@ -224,9 +226,22 @@ S = TypeVar("S", bound=BaseSettings)
 def load(cls: type[S], overrides: Mapping[str, Any] | None = None) -> S:
     """Read the settings of a process, or name every bad one on stderr and exit with EX_CONFIG (78)."""
     try:
-        return cls(**(overrides or {}))
+        settings = cls(**(overrides or {}))
     except ValidationError as refused:
         refuse([(PREFIX + str(e["loc"][0]).upper(), e["msg"]) for e in refused.errors()])
+    hide(_secrets_of(settings))
+    return settings
+
+
+def _secrets_of(settings: BaseSettings) -> Iterator[str]:
+    """Give the secrets among the settings; of an address, the password in it."""
+    for value in settings.__dict__.values():
+        if isinstance(value, SecretStr):
+            secret = value.get_secret_value()
+            if "://" not in secret:
+                yield secret
+            elif password := urlsplit(secret).password:
+                yield from (secret, unquote(password))
 
 
 def refuse(faults: list[tuple[str, str]]) -> NoReturn:

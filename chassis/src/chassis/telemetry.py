@@ -5,18 +5,26 @@ The standard OTEL_* variables apply (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SA
 
 import logging
 import os
+import secrets
+import traceback
+from typing import Final
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, StatusCode, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from chassis.redaction import redact
+from chassis.sampling import RATIO
 
 tracer = trace.get_tracer("neoforge")
 propagator = TraceContextTextMapPropagator()
 """W3C Trace Context, the only format spoken between NeoForge's parts."""
 
-_EXPORT_TIMEOUT_S = 2.0
+_EXPORT_TIMEOUT_S: Final = 2.0
 
 
 def setup(service: str, version: str) -> None:
@@ -27,15 +35,55 @@ def setup(service: str, version: str) -> None:
         trace.set_tracer_provider(TracerProvider(resource=resource, sampler=ALWAYS_OFF))
         return
     # Imported here, since a process without a collector should not carry the exporter's memory.
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    from chassis.span_export import SpanExporter  # noqa: PLC0415
 
     # A collector that is away is the operator's business, not a line per batch in every process's log.
     logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
     logging.getLogger("opentelemetry.sdk").setLevel(logging.ERROR)
-    provider = TracerProvider(resource=resource)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=_EXPORT_TIMEOUT_S)))
+    told = os.environ.get("OTEL_TRACES_SAMPLER")
+    provider = TracerProvider(resource=resource, sampler=None if told else ParentBased(TraceIdRatioBased(RATIO)))
+    provider.add_span_processor(BatchSpanProcessor(SpanExporter(timeout=_EXPORT_TIMEOUT_S)))
     trace.set_tracer_provider(provider)
+
+
+def address(host_and_port: str) -> dict[str, str | int]:
+    """Give `host:port` as the attributes `server.address` and `server.port`; what has no port is an address alone."""
+    host, colon, port = host_and_port.rpartition(":")
+    if not colon or not port.isdigit():
+        return {"server.address": host_and_port}
+    return {"server.address": host.strip("[]"), "server.port": int(port)}
+
+
+def untraced() -> tuple[str, str]:
+    """Give the metadata by which a call that repeats all day, and is nobody's request, asks for no spans."""
+    return "traceparent", f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+
+
+def sampled_after_all(context: SpanContext) -> Context:
+    """Give a context whose spans are recorded in the trace of one that is not, for what turned out worth it."""
+    kept = SpanContext(context.trace_id, context.span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    return trace.set_span_in_context(NonRecordingSpan(kept), Context())
+
+
+def fail(span: Span, error_type: str, description: str | None = None) -> None:
+    """Mark a span as failed (semantic conventions, Recording errors); the description says what the type does not."""
+    span.set_attribute("error.type", error_type)
+    span.set_status(StatusCode.ERROR, description)
+
+
+def record(span: Span, failure: BaseException) -> None:
+    """Keep an exception with its traceback on a span, without the secrets in them."""
+    if span.is_recording():
+        span.add_event(
+            "exception",
+            {
+                "exception.type": type(failure).__qualname__,
+                "exception.message": redact(str(failure)),
+                "exception.stacktrace": redact("".join(traceback.format_exception(failure))),
+            },
+        )
 
 
 def flush() -> None:

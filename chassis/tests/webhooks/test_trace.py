@@ -43,7 +43,7 @@ async def test_a_delivery_is_in_the_trace_of_its_cause_and_shows_no_secret_of_th
     await owner.run_jobs()
     (sent,) = [s for s in spans.get_finished_spans() if s.kind is SpanKind.CLIENT and s.name == "POST"]
     assert sent.context.trace_id == cause.get_span_context().trace_id
-    assert sent.attributes["http.response.status_code"] == 500
+    assert (sent.attributes["http.response.status_code"], sent.attributes["error.type"]) == (500, "500")
     assert sent.attributes["server.port"] == receiver.port
     assert sent.attributes["url.full"] == f"http://127.0.0.1:{receiver.port}/REDACTED"
     assert not any(secret in str(dict(sent.attributes)) for secret in ("T0KEN", "K3Y", "whsec"))
@@ -58,7 +58,7 @@ async def test_a_retry_hours_later_is_in_the_same_trace(owner: Owner, receiver: 
     await owner.run_jobs()
     await owner.later(timedelta(hours=1))
     sent = [s for s in spans.get_finished_spans() if s.kind is SpanKind.CLIENT and s.name == "POST"]
-    assert [s.attributes["http.request.resend_count"] for s in sent] == [0, 1]
+    assert [s.attributes.get("http.request.resend_count") for s in sent] == [None, 1]
     assert {s.context.trace_id for s in sent} == {cause.get_span_context().trace_id}
 
 

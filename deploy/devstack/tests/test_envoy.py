@@ -187,6 +187,26 @@ def test_a_request_keeps_its_id_and_gets_one_if_it_has_none(edge: int, upstream:
     assert body["headers"]["x-request-id"] == answer.headers["x-request-id"]
 
 
+@pytest.mark.parametrize(
+    ("sampler", "ratio", "percent"),
+    [
+        ("", "", "25.0"),
+        ("parentbased_always_on", "0.5", "100"),
+        ("parentbased_traceidratio", "0.25", "25.0"),
+        ("traceidratio", "7", "100.0"),
+        ("always_off", "", "0"),
+    ],
+)
+def test_as_many_traces_begin_here_as_opentelemetry_is_told(sampler: str, ratio: str, percent: str) -> None:
+    told = {"OTEL_TRACES_SAMPLER": sampler} | ({"OTEL_TRACES_SAMPLER_ARG": ratio} if ratio else {})
+    assert f"random_sampling: {{ value: {percent} }}" in envoy.configuration(Ports(9000), told)
+
+
+def test_a_ratio_that_is_none_is_named() -> None:
+    with pytest.raises(StackError, match="OTEL_TRACES_SAMPLER_ARG is no ratio: lots"):
+        envoy.configuration(Ports(9000), {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "lots"})
+
+
 def test_a_trace_begins_here_or_goes_on(edge: int, upstream: None) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     answer, body = ask(edge, Traceparent=f"00-{trace}-b7ad6b7169203331-01")

@@ -57,6 +57,23 @@ async def test_a_part_counts_as_started_once_it_is_ready(supervisor: Supervisor,
     assert sign.exists()
 
 
+async def test_a_part_that_is_not_needed_stops_nothing_however_often_it_dies(
+    supervisor: Supervisor, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, "FIRST_BACKOFF_SECONDS", 0.001)
+    await supervisor.start(part("extra", "sleep 0.05; exit 3", needed=False))
+    said = ""
+
+    def given_up() -> bool:
+        nonlocal said
+        said += "".join(capsys.readouterr())
+        return "The stack goes on without it" in said
+
+    await until(given_up)
+    assert "extra ended with status 3, the 5th time" in said
+    assert not supervisor.failed.done()
+
+
 async def test_a_part_that_dies_while_starting_is_named_with_its_log_and_its_last_lines(
     supervisor: Supervisor, folders: Folders
 ) -> None:

@@ -122,6 +122,7 @@ def test_the_whole_way(tmp_path: Path) -> None:
             f"{url}/openapi.json",
             f"{url}/metrics",
             f"{url}/ready",
+            f"http://localhost:{base + 8}/",
         ):
             assert address in printed
         assert " answers " not in printed
@@ -129,6 +130,8 @@ def test_the_whole_way(tmp_path: Path) -> None:
         assert line is not None
         tried = subprocess.run(["/bin/sh", "-c", line[0].replace("curl", "curl -s")], capture_output=True, check=True)
         assert b'"night-train"' in tried.stdout
+
+        assert_shown(base, httpx.get(f"{url}/api/v1/projects").headers["X-Trace-Id"])
 
         smoke = subprocess.run(
             [sys.executable, "-m", "devstack", "smoke", url],
@@ -155,6 +158,15 @@ def test_the_whole_way(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
         assert_ended(children)
+
+
+def assert_shown(base: int, trace_id: str) -> None:
+    """The trace page shows the trace of an answer, from Envoy's span on."""
+    deadline = time.monotonic() + 30
+    page = f"http://localhost:{base + 8}/traces/{trace_id}"
+    while not (">envoy</b> GET" in (shown := httpx.get(page).text) and "GET /api/v1/projects" in shown):
+        assert time.monotonic() < deadline, shown
+        time.sleep(0.2)
 
 
 def projects_of(base: int) -> list[str]:

@@ -19,6 +19,7 @@ from pydantic_core import from_json, to_json
 from redis.exceptions import RedisError
 
 from gateway import metrics
+from gateway.redisspans import RedisSpans
 from gateway.representation import Answer, tag_of
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class LastGood:
 
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
+        self._spans = RedisSpans(redis)
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._written: dict[str, float] = {}
         self._writing: set[asyncio.Task[None]] = set()
@@ -83,14 +85,16 @@ class LastGood:
         answer = kept.answer
         head = to_json({"at": kept.at, "type": answer.media_type, "tag": answer.tag, "links": dict(answer.links)})
         try:
-            await self._redis.set(_PREFIX + path, head + b"\n" + answer.body, ex=_KEPT_S)
+            with self._spans.command("SET"):
+                await self._redis.set(_PREFIX + path, head + b"\n" + answer.body, ex=_KEPT_S)
         except (RedisError, OSError) as away:
             self._written.pop(path, None)
             log.info("a good answer was kept in this process alone: %s", away)
 
     async def _read(self, path: str) -> _Kept | None:
         with contextlib.suppress(RedisError, OSError):
-            held = await self._redis.get(_PREFIX + path)
+            with self._spans.command("GET"):
+                held = await self._redis.get(_PREFIX + path)
             if isinstance(held, bytes):
                 head, _, body = held.partition(b"\n")
                 said = from_json(head)

@@ -11,10 +11,11 @@ from http import HTTPStatus
 from typing import Final
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace import Span, SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis import logs
+from chassis import logs, telemetry
+from chassis.sampling import SLOW_S
 from chassis.telemetry import propagator, tracer
 from gateway import metrics
 from gateway.addresses import Network, client_address
@@ -24,6 +25,11 @@ log = logging.getLogger("gateway.access")
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _UNSEEN: Final = frozenset({"/health", "/ready", "/metrics"})
 """Asked every second by machines: no spans and no log lines."""
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
+"""What the conventions know; others are `_OTHER`, so that strangers cannot make names of spans."""
+_PARAMETER: Final = re.compile(r"[a-z][a-z_]{0,31}")
+_LONGEST_AGENT: Final = 256
 
 _UNMATCHED: Final = "unmatched"
 _LONGEST_ID: Final = 40
@@ -67,10 +73,15 @@ class Observation:
             await identified(message)
 
         metrics.http_in_progress.inc()
-        with tracer.start_as_current_span(scope["method"], context=parent, kind=SpanKind.SERVER) as span:
+        with tracer.start_as_current_span(
+            scope["method"], context=parent, kind=SpanKind.SERVER, record_exception=False, set_status_on_exception=False
+        ) as span:
             identified = _with_ids(send, request_id, f"{span.get_span_context().trace_id:032x}")
             try:
                 await self._app(scope, receive, observe)
+            except Exception as failure:
+                telemetry.fail(span, type(failure).__qualname__)
+                raise
             finally:
                 metrics.http_in_progress.dec()
                 _tell(scope, span, status, time.perf_counter() - started)
@@ -84,21 +95,18 @@ def _tell(scope: Scope, span: Span, status: int, seconds: float) -> None:
     if status >= HTTPStatus.BAD_REQUEST:
         metrics.http_errors.labels(route, kind).inc()
     if span.is_recording():
-        span.update_name(method if route == _UNMATCHED else f"{method} {route}")
-        span.set_attributes(
-            {
-                "http.request.method": method,
-                "http.response.status_code": status,
-                "url.path": path,
-                "url.scheme": scope["scheme"],
-                "server.address": scope["server"][0] if scope["server"] else "",
-                "client.address": scope["neoforge.address"],
-            },
+        _describe(span, scope, path, route, status)
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR or seconds >= SLOW_S:
+        # Whatever share of traces is recorded, of those that went wrong at least this span is.
+        late = tracer.start_span(
+            method,
+            context=telemetry.sampled_after_all(span.get_span_context()),
+            kind=SpanKind.SERVER,
+            start_time=time.time_ns() - int(seconds * 1e9),
         )
-        if route != _UNMATCHED:
-            span.set_attribute("http.route", route)
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            span.set_status(StatusCode.ERROR)
+        if late.is_recording():
+            _describe(late, scope, path, route, status)
+        late.end()
     log.info(
         "%s %s %d",
         method,
@@ -112,6 +120,43 @@ def _tell(scope: Scope, span: Span, status: int, seconds: float) -> None:
             "client": scope["neoforge.address"],
         },
     )
+
+
+def _describe(span: Span, scope: Scope, path: str, route: str, status: int) -> None:
+    """Name the span and give it its attributes, by the conventions for HTTP servers."""
+    given = scope["method"]
+    method = given if given in _METHODS else "_OTHER"
+    name = method if given in _METHODS else "HTTP"
+    headers = dict(scope["headers"])
+    attributes: dict[str, str | int] = {
+        "http.request.method": method,
+        "url.path": path,
+        "url.scheme": scope["scheme"],
+        "network.protocol.version": scope["http_version"],
+        "client.address": scope["neoforge.address"],
+        **telemetry.address(headers.get(b"host", b"").decode("latin-1")),
+    }
+    if given not in _METHODS:
+        attributes["http.request.method_original"] = given
+    if route != _UNMATCHED:
+        attributes["http.route"] = route
+        name = f"{name} {route}"
+    if scope["query_string"]:
+        attributes["url.query"] = _query(scope["query_string"])
+    if agent := headers.get(b"user-agent"):
+        attributes["user_agent.original"] = agent[:_LONGEST_AGENT].decode("latin-1")
+    if status:
+        attributes["http.response.status_code"] = status
+    span.update_name(name)
+    span.set_attributes(attributes)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        telemetry.fail(span, str(status))
+
+
+def _query(query: bytes) -> str:
+    """Give the names in a query alone: the values are cursors, search words and whatever else people type."""
+    names = (part.partition(b"=")[0].decode("latin-1") for part in query.split(b"&"))
+    return "&".join(f"{name}=REDACTED" for name in names if _PARAMETER.fullmatch(name))
 
 
 def _with_ids(send: Send, request_id: str, trace_id: str) -> Send:

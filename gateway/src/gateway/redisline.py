@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import NoScriptError, RedisError
 
+from chassis import telemetry
+from gateway.redisspans import RedisSpans
+
 if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.asyncio.client import Pipeline
@@ -23,13 +26,15 @@ _FAULTS: Final = (RedisError, OSError, TimeoutError)
 
 
 class RedisLine:
-    """Runs one Lua script for many; gives None instead of a result while Redis is away.
+    """Runs one Lua script for many; gives None instead of a result while Redis is away. Spans know it by its `name`.
 
     `patience_s` is how long a request waits for Redis before it is decided without.
     """
 
-    def __init__(self, redis: "Redis", script: str, patience_s: float) -> None:
+    def __init__(self, redis: "Redis", name: str, script: str, patience_s: float) -> None:
         self._redis = redis
+        self._name = name
+        self._spans = RedisSpans(redis)
         self._script = script
         self._patience_s = patience_s
         self._sha = ""
@@ -45,10 +50,15 @@ class RedisLine:
         self._waiting.append(((key, *arguments), future))
         self._wake.set()
         timer = self._set_timer(future)
-        try:
-            return await future
-        finally:
-            timer.cancel()
+        # A span of this request's own command, from its place in the line to its result: pipelines serve many traces.
+        with self._spans.command("EVALSHA", self._name) as span:
+            try:
+                result = await future
+            finally:
+                timer.cancel()
+            if result is None:
+                telemetry.fail(span, "timeout", "decided without Redis")
+        return result
 
     def _set_timer(self, future: "asyncio.Future[list[int] | None]") -> asyncio.TimerHandle:
         loop = asyncio.get_running_loop()

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import grpc
 
+from chassis import telemetry
 from gateway.problems import Problem
 from neoforge.auth.v1.verification_pb2 import ListRevocationsRequest
 
@@ -75,7 +76,9 @@ class Revocations:
             grpc.aio.AioRpcError: there was no answer.
         """
         asked_at = time.monotonic()
-        answer = await self._verification.ListRevocations(self._asked, timeout=_TIMEOUT_S)
+        answer = await self._verification.ListRevocations(
+            self._asked, timeout=_TIMEOUT_S, metadata=(telemetry.untraced(),)
+        )
         until = asked_at + answer.remember_seconds
         for raw in answer.ids:
             self._until.setdefault(str(UUID(bytes=raw)), until)

@@ -60,7 +60,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
             revocations = Revocations(verification, settings.revocation_patience_s)
         sources = [at_url(settings.jwks_url, client)] if settings.jwks_url else []
         keys = KeySet(sources + ([of_auth(verification)] if verification else []))
-        line = RedisLine(redis, ratelimit.SCRIPT, settings.redis_patience_s)
+        line = RedisLine(redis, "gcra", ratelimit.SCRIPT, settings.redis_patience_s)
         readiness = health.Readiness(
             {
                 "projects": health.service("projects", projects_channel),

@@ -1,15 +1,19 @@
 import asyncio
+import json
+import logging
 from typing import Any
 from uuid import UUID
 
 import jwt
 import pytest
 import sqlalchemy as sa
+from opentelemetry.sdk.trace import TracerProvider
 
 from auth.tables import user_sessions
 from auth.testing import FIREFOX, PASSWORD, People, caller_of, somewhere
 from chassis.database import statement
 from chassis.errors import RemoteError
+from chassis.logs import JsonFormatter
 from chassis.testing.client import Client
 from neoforge.auth.v1 import audit_pb2, sessions_pb2, verification_pb2
 
@@ -37,6 +41,34 @@ async def test_who_registers_and_proves_their_address_signs_in_and_finds_their_s
     (session,) = await sessions_of(call, ines.caller)
     assert (session.label, session.user_agent, session.address) == ("Firefox on Linux", FIREFOX, "192.0.2.0/24")
     assert session.is_current
+
+
+async def test_an_entry_of_the_audit_trail_is_a_line_of_the_log_with_the_ids_of_its_request(
+    people: People, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.rpc.server.tracer", TracerProvider().get_tracer("test"))
+    formatter, lines = JsonFormatter("auth"), []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(json.loads(formatter.format(record)))
+
+    trail = logging.getLogger("auth.audit.trail")
+    trail.addHandler(keep := Keep())
+    try:
+        with caplog.at_level(logging.INFO, "auth.audit.trail"):
+            await people.registered("ines@example.test")
+            await people.signed_in("ines@example.test")
+    finally:
+        trail.removeHandler(keep)
+    assert [line["message"].split()[0] for line in lines] == ["audit"] * len(lines)
+    assert lines
+    for line in lines:
+        assert line["request_id"]
+        assert len(line["trace_id"]) == 32
+        assert len(line["span_id"]) == 16
+        assert line["service"] == "auth"
+        assert "ines@example.test" not in str(line)
 
 
 async def test_an_access_token_verifies_with_the_published_keys_and_says_what_it_must(

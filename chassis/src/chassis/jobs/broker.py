@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import redis.asyncio as redis
@@ -16,6 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from chassis import telemetry
 from chassis.jobs import metrics
 from chassis.jobs.declaration import Job
 from chassis.jobs.queues import QUEUES, UNACKED
@@ -88,6 +90,7 @@ class Broker:
             queue: celery_app(queue, url, max(self.jobs[kind].timeout_s for kind in kinds), concurrency)
             for queue, kinds in self.queues.items()
         }
+        self._server = telemetry.address(urlsplit(url).netloc.rpartition("@")[2])
         self._marker = f"neoforge:{service}:broker"
         self._redis = redis.Redis.from_url(
             url,
@@ -155,7 +158,7 @@ class Broker:
         with app.producer_pool.acquire(block=True) as producer:
             for message in batch:
                 with tracer.start_as_current_span(
-                    f"send {message.kind}",
+                    f"send {queue}",
                     context=propagator.extract({"traceparent": message.traceparent} if message.traceparent else {}),
                     kind=SpanKind.PRODUCER,
                     attributes={
@@ -164,6 +167,8 @@ class Broker:
                         "messaging.operation.type": "send",
                         "messaging.destination.name": queue,
                         "messaging.message.id": str(message.id),
+                        "neoforge.job.kind": message.kind,
+                        **self._server,
                     },
                 ):
                     carrier: dict[str, str] = {}

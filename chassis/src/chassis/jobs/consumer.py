@@ -9,9 +9,9 @@ from typing import Final, Generic, TypeVar
 from uuid import UUID, uuid4
 
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import Link, SpanKind
 
-from chassis import logs
+from chassis import logs, telemetry
 from chassis.errors import DomainError
 from chassis.house import House
 from chassis.jobs import metrics
@@ -73,30 +73,36 @@ class Consumer(Generic[S]):
         if message is None:
             return None
         job = self._jobs.get(message.kind)
+        queue = f"{self._service}.{job.queue}" if job else self._service
         parent = sender or message.traceparent
+        # The span that sent a message is its creation context: parent of its processing, and linked to as well, which
+        # is where tools look that know of batches.
+        context = propagator.extract({"traceparent": parent} if parent else {})
+        created = trace.get_current_span(context).get_span_context()
         logs.request_id.set(message.request_id)
         self._running[message.lease] = message
         started = time.perf_counter()
         outcome = FAILED
         try:
             with tracer.start_as_current_span(
-                f"process {message.kind}",
-                context=propagator.extract({"traceparent": parent} if parent else {}),
+                f"process {queue}",
+                context=context,
                 kind=SpanKind.CONSUMER,
+                links=[Link(created)] if created.is_valid else [],
                 attributes={
                     "messaging.system": "celery",
                     "messaging.operation.name": "process",
                     "messaging.operation.type": "process",
-                    "messaging.destination.name": f"{self._service}.{job.queue}" if job else self._service,
+                    "messaging.destination.name": queue,
                     "messaging.message.id": str(message.id),
+                    "neoforge.job.kind": message.kind,
                     "neoforge.job.attempt": message.attempt,
                 },
                 record_exception=False,
                 set_status_on_exception=False,
             ) as span:
                 outcome = await self._attempt(message, job)
-                if outcome in {FAILED, DEAD}:
-                    span.set_status(StatusCode.ERROR, outcome)
+                span.set_attribute("neoforge.job.outcome", outcome)
         except asyncio.CancelledError:
             outcome = RETURNED
             raise
@@ -166,5 +172,7 @@ class Consumer(Generic[S]):
             extra={"attempt": message.attempt, "dead": last},
             exc_info=None if expected else failure,
         )
-        trace.get_current_span().record_exception(failure)
+        span = trace.get_current_span()
+        telemetry.fail(span, type(failure).__name__, DEAD if last else FAILED)
+        telemetry.record(span, failure)
         return DEAD if last else FAILED

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind
 
+from chassis import telemetry
 from chassis.mail.addresses import Address
 from chassis.telemetry import tracer
 
@@ -61,9 +62,12 @@ async def deliver(server: Server, message: EmailMessage, *, sender: Address, to:
         TemporaryFailure, AddressRefused, MailRefused: it has not.
     """
     with tracer.start_as_current_span(
-        f"send {server.host}",
+        f"send {server.host}:{server.port}",
         kind=SpanKind.CLIENT,
         attributes={
+            "messaging.system": "smtp",
+            "messaging.operation.name": "send",
+            "messaging.operation.type": "send",
             "server.address": server.host,
             "server.port": server.port,
             "network.protocol.name": "smtp",
@@ -75,8 +79,7 @@ async def deliver(server: Server, message: EmailMessage, *, sender: Address, to:
         try:
             await _deliver(server, message, sender, to)
         except (TemporaryFailure, AddressRefused, MailRefused) as failure:
-            span.set_attribute("error.type", type(failure).__name__)
-            span.set_status(StatusCode.ERROR, type(failure).__name__)
+            telemetry.fail(span, type(failure).__name__, str(failure))
             raise
 
 

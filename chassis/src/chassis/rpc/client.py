@@ -5,13 +5,14 @@ import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import grpc
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind
 
 from chassis import call as calls
-from chassis import metrics
+from chassis import metrics, telemetry
 from chassis.errors import RemoteError, is_named
 from chassis.identity import Caller
 from chassis.settings import Tls
@@ -28,7 +29,18 @@ _OPTIONS: Final = (
     ("grpc.enable_retries", 0),  # retries are decided where it is known whether a call may be repeated
 )
 
-_MEANINGLESS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL})
+_FAULTS: Final = frozenset(
+    {
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
+"""The codes by which a call failed, as on the serving side. Others, such as NOT_FOUND, are answers that a client here
+expects: marked as errors they would make an error of every trace of a 404."""
 
 _RESTART_S: Final = 2.0
 """How long a call that may be repeated waits for a service that is not there."""
@@ -142,11 +154,10 @@ async def _span(
     carrier: dict[str, str] = {}
     started = time.perf_counter()
     code = grpc.StatusCode.OK
-    service, _, name = method.rpartition("/")
     with tracer.start_as_current_span(
         method[1:],
         kind=SpanKind.CLIENT,
-        attributes={"rpc.system": "grpc", "rpc.service": service[1:], "rpc.method": name},
+        attributes=_attributes(method, rpc._channel.target),  # noqa: SLF001 - as above
         record_exception=False,
         set_status_on_exception=False,
     ) as span:
@@ -158,15 +169,21 @@ async def _span(
             yield metadata
         except grpc.aio.AioRpcError as failure:
             code = failure.code()
-            if code in _MEANINGLESS:
-                span.set_status(StatusCode.ERROR, code.name)
+            if code in _FAULTS:
+                telemetry.fail(span, code.name)
             raise RemoteError.from_rpc(failure) from None
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED
             raise
         finally:
-            span.set_attribute("rpc.grpc.status_code", code.value[0])
+            span.set_attribute("rpc.status_code", code.name)
             metrics.rpc_client_duration.labels(method, code.name).observe(time.perf_counter() - started)
+
+
+@lru_cache(maxsize=512)
+def _attributes(method: str, target: bytes) -> Mapping[str, str | int]:
+    reached = target.decode().removeprefix("dns:///")
+    return {"rpc.system.name": "grpc", "rpc.method": method[1:], **telemetry.address(reached)}
 
 
 async def _attempt(

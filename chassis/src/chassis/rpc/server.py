@@ -5,16 +5,16 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
 import grpc
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from chassis import call as calls
-from chassis import logs, service_metrics
+from chassis import logs, service_metrics, telemetry
 from chassis.access import Rule
 from chassis.errors import (
     DETAILS_KEY,
@@ -41,6 +41,9 @@ LONGEST_CALL_S: Final = 60.0
 """A call without a deadline gets this one, so that nothing works for a caller who is long gone."""
 _DEADLINE_SLACK_S: Final = 0.1
 """The caller's clock started before ours did: its cancel at the deadline is here a little before we think it is due."""
+
+_PROBES: Final = "/grpc.health."
+"""Asked every second by machines: no spans, as of the gateway's probes."""
 
 _FAULTS = frozenset({Kind.INTERNAL, Kind.UNAVAILABLE, Kind.DEADLINE})
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -115,20 +118,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
         )
         calls.enter(call)
         logs.request_id.set(call.request_id)
-        service, _, name = method.rpartition("/")
-        attributes = {"rpc.system": "grpc", "rpc.service": service[1:], "rpc.method": name}
         started = time.perf_counter()
         code = grpc.StatusCode.OK
         in_progress = service_metrics.rpc_server_in_progress.labels(method)
         in_progress.inc()
-        with tracer.start_as_current_span(
-            method[1:],
-            context=propagator.extract(metadata),
-            kind=SpanKind.SERVER,
-            attributes=attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
+        with _span(method, metadata) as span:
             try:
                 call.caller = self._caller(metadata, context)
                 self._rules[method].check(call.caller)
@@ -144,14 +138,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
             except asyncio.CancelledError:
                 code = _cancelled(context)
                 if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-                    span.set_status(StatusCode.ERROR, code.name)
+                    telemetry.fail(span, code.name)
                     log.warning("%s ran out of time", method, extra={"method": method, "code": code.name})
                 raise
             except Exception as failure:  # noqa: BLE001 - everything that goes wrong has an answer
                 error = _named(failure)
                 code = error.kind.value
                 if error.kind in _FAULTS:
-                    span.set_status(StatusCode.ERROR, error.reason)
+                    telemetry.fail(span, code.name, error.message)
                 log.log(
                     logging.WARNING if error.kind in _FAULTS else logging.INFO,
                     "%s failed: %s",
@@ -162,7 +156,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
                 status = to_status(error)
                 await context.abort(code, status.message, ((DETAILS_KEY, status.SerializeToString()),))
             finally:
-                span.set_attribute("rpc.grpc.status_code", code.value[0])
+                span.set_attribute("rpc.status_code", code.name)
                 in_progress.dec()
                 service_metrics.rpc_server_duration.labels(method, code.name).observe(time.perf_counter() - started)
 
@@ -176,6 +170,19 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
         if not KEYS.isdisjoint(metadata):
             raise Unauthenticated("identity is taken only over a channel that is authenticated as a trusted caller")
         return NOBODY
+
+
+def _span(method: str, metadata: Mapping[str, str]) -> AbstractContextManager[Span]:
+    if method.startswith(_PROBES):
+        return trace.use_span(INVALID_SPAN)
+    return tracer.start_as_current_span(
+        method[1:],
+        context=propagator.extract(metadata),
+        kind=SpanKind.SERVER,
+        attributes={"rpc.system.name": "grpc", "rpc.method": method[1:]},
+        record_exception=False,
+        set_status_on_exception=False,
+    )
 
 
 def _check_idempotency(call: calls.Call) -> None:
@@ -197,5 +204,5 @@ def _named(failure: Exception) -> DomainError:
     if isinstance(failure, TimeoutError):
         return DeadlineExceeded("the call's time ran out")
     log.error("an unexpected exception was masked", exc_info=failure)
-    trace.get_current_span().record_exception(failure)
+    telemetry.record(trace.get_current_span(), failure)
     return Internal("something went wrong on our side; the request id finds it in the log")

@@ -25,6 +25,11 @@ class Span:
     kind: int
     attributes: dict[str, Any]
     failed: bool
+    links: tuple[str, ...]
+    """The ids of the spans that it links to, in whatever trace they are."""
+    events: tuple[str, ...]
+    started_ns: int
+    ended_ns: int
 
 
 class OtlpReceiver(trace_service_pb2_grpc.TraceServiceServicer):
@@ -94,6 +99,10 @@ def _span(resource: Any, span: Any) -> Span:
         kind=span.kind,
         attributes=_values(span.attributes),
         failed=span.status.code == span.status.STATUS_CODE_ERROR,
+        links=tuple(link.span_id.hex() for link in span.links),
+        events=tuple(event.name for event in span.events),
+        started_ns=span.start_time_unix_nano,
+        ended_ns=span.end_time_unix_nano,
     )
 
 

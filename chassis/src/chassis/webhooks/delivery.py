@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind
 from uuid_utils.compat import uuid7
 
+from chassis import telemetry
 from chassis.database import Connection, Database
 from chassis.jobs.outbox import Outbox
 from chassis.telemetry import propagator, tracer
@@ -112,26 +113,28 @@ class Deliveries:
         }
         attributes: dict[str, str | int] = {
             "http.request.method": "POST",
-            "http.request.resend_count": message.attempts,
             "server.address": target.host.strip("[]"),
             "server.port": target.port,
             # What stands behind the origin is often a secret of the receiver.
             "url.full": f"{target.origin}/REDACTED",
-            "webhook.message.id": str(message.id),
-            "webhook.event.type": message.event_type,
+            "neoforge.webhook.message_id": str(message.id),
+            "neoforge.webhook.event_type": message.event_type,
         }
+        if message.attempts:
+            attributes["http.request.resend_count"] = message.attempts
         with tracer.start_as_current_span("POST", kind=SpanKind.CLIENT, attributes=attributes) as span:
+            error_type = ""
             if self._send_traceparent:
                 propagator.inject(headers)
             try:
                 result = verdict.of_answer(await self._client.post(target, message.body.encode(), headers))
             except (Refused, Unreachable) as failed:
-                span.set_attribute("error.type", type(failed).__name__)
+                error_type = type(failed).__name__
                 result = Result(None, str(failed))
             if result.status is not None:
                 span.set_attribute("http.response.status_code", result.status)
             if result.error:
-                span.set_status(StatusCode.ERROR, result.error)
+                telemetry.fail(span, error_type or str(result.status), result.error)
         return result
 
     async def _write_down(

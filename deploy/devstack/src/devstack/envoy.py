@@ -9,6 +9,7 @@ from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from chassis.sampling import RATIO
 from devstack.errors import StackError
 from devstack.folders import CHECKOUT
 from devstack.ports import HOST
@@ -43,6 +44,7 @@ def configuration(ports: Ports, environment: Mapping[str, str]) -> str:
         gateway={"host": HOST, "port": ports.gateway},
         admin={"host": HOST, "port": ports.envoy_admin},
         otlp=_collector(environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")),
+        sampled_percent=_sampled_percent(environment),
     )
 
 
@@ -56,6 +58,20 @@ def validate(ports: Ports) -> None:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise StackError(f"Envoy refuses {TEMPLATE}:\n{done.stderr.strip()}")
+
+
+def _sampled_percent(environment: Mapping[str, str]) -> float:
+    """Sample what begins at Envoy as the processes behind it sample what begins there: by OTEL_TRACES_SAMPLER."""
+    sampler = environment.get("OTEL_TRACES_SAMPLER", "").removeprefix("parentbased_")
+    if sampler in {"", "always_off"}:
+        return 0 if sampler else 100 * RATIO
+    if sampler != "traceidratio":
+        return 100
+    given = environment.get("OTEL_TRACES_SAMPLER_ARG", "1")
+    try:
+        return round(100 * min(1.0, max(0.0, float(given))), 4)
+    except ValueError:
+        raise StackError(f"OTEL_TRACES_SAMPLER_ARG is no ratio: {given}. Example: 0.1") from None
 
 
 def _collector(endpoint: str) -> dict[str, Any] | None:

@@ -66,6 +66,16 @@ class Ports:
         return self.base + 6
 
     @property
+    def otlp(self) -> int:
+        """Where traces are sent."""
+        return self.base + 7
+
+    @property
+    def trace_page(self) -> int:
+        """The page that shows them."""
+        return self.base + 8
+
+    @property
     def envoy_admin(self) -> int:
         """Envoy's administration."""
         return self.base + 9
@@ -93,6 +103,8 @@ class Ports:
             "Redis": self.redis,
             "the mail catcher": self.mail,
             "the mail catcher's page": self.mail_page,
+            "the receiver of traces": self.otlp,
+            "the trace page": self.trace_page,
         }
         for name, offset in services.items():
             named[name] = self.service(offset)

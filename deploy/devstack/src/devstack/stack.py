@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 DATABASE = "neoforge"
 DEMO_PASSWORD = "demo-password"  # noqa: S105 - the name of the file that holds it
+_COLLECTORS = {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
 DATA, SERVICES, GATEWAY, EDGE = range(4)  # the layers, from the ground up
 
 
@@ -41,13 +42,20 @@ class Stack:
     services: tuple[Service, ...]
     database: PostgreSQL
     redis: Redis
+    shows_traces: bool
+    """Whether traces go to its own page: not where the environment names a collector for them."""
 
     @classmethod
     def of(cls, folders: Folders, ports: Ports, surroundings: Mapping[str, str]) -> Stack:
         """The stack with all services that are installed, and those on request that are asked for."""
         database = PostgreSQL(folders.data / "postgresql", ports.postgresql)
         redis = Redis(folders.data / "redis", ports.redis, durable=True)
-        return cls(folders, ports, _inherited(surroundings), started(surroundings), database, redis)
+        inherited = _inherited(surroundings)
+        shows_traces = not inherited.keys() & _COLLECTORS
+        if shows_traces:
+            inherited["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{HOST}:{ports.otlp}"
+            inherited.setdefault("OTEL_TRACES_SAMPLER", "parentbased_always_on")  # who looks wants to find
+        return cls(folders, ports, inherited, started(surroundings), database, redis, shows_traces)
 
     @property
     def issuer_url(self) -> str:
@@ -64,6 +72,11 @@ class Stack:
         """Where people read the mail that was caught."""
         return f"http://localhost:{self.ports.mail_page}/"
 
+    @property
+    def traces_url(self) -> str:
+        """Where people look at traces; one of them is at `traces/<id>` below it."""
+        return f"http://localhost:{self.ports.trace_page}/"
+
     def taken_ports(self) -> dict[str, int]:
         """Every port that the stack is about to take, by the part that will hold it."""
         ports = self.ports
@@ -77,6 +90,8 @@ class Stack:
             "the mail catcher": ports.mail,
             "the mail catcher's page": ports.mail_page,
         }
+        if self.shows_traces:
+            named |= {"the receiver of traces": ports.otlp, "the trace page": ports.trace_page}
         for service in self.services:
             named[service.name] = ports.service(service.offset)
             named[f"{service.name}'s metrics"] = ports.service_operations(service.offset)
@@ -98,6 +113,11 @@ class Stack:
         settings = {**self._tls_environment("mail"), "NEOFORGE_DATA": str(self.folders.data)}
         command = self._python("devstack.mailcatcher", "--port", str(self.ports.base), environment=settings)
         return Part("mail", lambda: command, answers(f"{self.mail_url}health"), layer=DATA)
+
+    def traces_part(self) -> Part:
+        """The trace page and its receiver; the stack goes on without them."""
+        command = self._python("devstack.traces", "--port", str(self.ports.base))
+        return Part("traces", lambda: command, answers(f"{self.traces_url}health"), layer=DATA, needed=False)
 
     def issuer_part(self) -> Part:
         """The development token issuer."""

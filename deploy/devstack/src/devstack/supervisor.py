@@ -41,6 +41,8 @@ class Part:
     """How long a start may take."""
     layer: int = 0
     """What stands on what: the highest layer is stopped first."""
+    needed: bool = True
+    """Whether the stack is stopped when this part keeps dying."""
 
 
 @dataclass(slots=True)
@@ -133,7 +135,9 @@ class Supervisor:
                 self._terminal.say(f"  {name} is back after {time.monotonic() - now:.1f} s")
 
     def _fail(self, message: str, running: _Running) -> None:
-        if not self.failed.done():
+        if not running.part.needed:
+            self._terminal.warn(f"{message} The stack goes on without it. Its log is {running.log}")
+        elif not self.failed.done():
             self.failed.set_exception(StackError(f"{message}\n{last_lines(running.log)}"))
 
     async def run(self, name: str, command: Command, seconds: float = 120) -> None:

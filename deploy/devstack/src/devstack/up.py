@@ -99,8 +99,9 @@ class _Up:
         terminal.say("NeoForge")
         with terminal.step("ports"):
             await _probe_ports(stack)
-        with terminal.step("PostgreSQL, Redis, mail catcher"):
-            await supervisor.start(stack.postgresql_part(), stack.redis_part(), stack.mail_part())
+        with terminal.step("PostgreSQL, Redis, mail catcher, trace page"):
+            parts = [stack.postgresql_part(), stack.redis_part(), stack.mail_part()]
+            await supervisor.start(*parts, *([stack.traces_part()] if stack.shows_traces else []))
         if (remark := stack.database.place.remark) is not None:
             terminal.warn(remark)
         with terminal.step("roles and schemas"):
@@ -161,6 +162,7 @@ class _Up:
             "API documentation": f"{stack.url}/docs",
             "OpenAPI": f"{stack.url}/openapi.json",
             "Mail": stack.mail_url,
+            **({"Traces": stack.traces_url} if stack.shows_traces else {}),
             "Metrics": f"{stack.url}/metrics",
             "Readiness": f"{stack.url}/ready",
         }

@@ -1,5 +1,6 @@
 """Writing the audit trail, in the transaction of what happened."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +17,8 @@ from chassis import logs, telemetry
 from chassis.call import Call
 from chassis.database import Connection
 from chassis.identity import NOBODY
+
+log = logging.getLogger(__name__)
 
 
 class Trail:
@@ -60,6 +63,21 @@ class Trail:
             details=details or {},
         )
         await store.insert(tx, replace(entry, hash=hash_of(entry, previous, self._secrets)))
+        tx.after_commit(lambda: _tell(entry))
+
+
+def _tell(entry: Entry) -> None:
+    """Say in the log what stands in the trail now; addresses and details stay there."""
+    log.info(
+        "audit %s",
+        entry.kind,
+        extra={
+            "audit_id": str(entry.id),
+            "audit_position": entry.position,
+            "account_id": str(entry.account_id) if entry.account_id else None,
+            "actor_id": str(entry.actor_id) if entry.actor_id else None,
+        },
+    )
 
 
 def session_of(call: Call) -> UUID | None:

@@ -1,0 +1,55 @@
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags, TraceState
+
+from chassis.span_export import encode
+
+text = st.text(st.characters(exclude_categories=("Cs",)), max_size=10)
+values: Any = st.one_of(
+    text, st.booleans(), st.integers(-(2**40), 2**40), st.floats(allow_nan=False), st.lists(text, max_size=3)
+)
+attributes = st.dictionaries(text.filter(bool), values, max_size=5)
+contexts = st.builds(
+    SpanContext,
+    st.integers(1, 2**128 - 1),
+    st.integers(1, 2**64 - 1),
+    st.booleans(),
+    st.just(TraceFlags(TraceFlags.SAMPLED)),
+    st.sampled_from([TraceState(), TraceState([("vendor", "1"), ("other", "2")])]),
+)
+
+
+@given(st.data())
+def test_a_span_is_sent_byte_for_byte_as_opentelemetry_would_send_it(data: st.DataObject) -> None:
+    spans = made(data)
+    ours, theirs = encode(spans), encode_spans(spans)
+    assert ours.SerializeToString(deterministic=True) == theirs.SerializeToString(deterministic=True)
+
+
+def made(data: st.DataObject) -> Sequence[ReadableSpan]:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(resource=Resource({"service.name": "test", "number": 1}))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    for scope in data.draw(st.lists(st.sampled_from(["one", "two"]), min_size=1, max_size=4)):
+        parent = data.draw(st.none() | contexts)
+        context = trace.set_span_in_context(trace.NonRecordingSpan(parent)) if parent else None
+        links = [Link(link, data.draw(attributes)) for link in data.draw(st.lists(contexts, max_size=2))]
+        span = provider.get_tracer(scope).start_span(
+            data.draw(text), context, data.draw(st.sampled_from(list(SpanKind))), data.draw(attributes), links
+        )
+        for _ in range(data.draw(st.integers(0, 2))):
+            span.add_event(data.draw(text), data.draw(attributes))
+        if data.draw(st.booleans()):
+            span.set_status(StatusCode.ERROR, data.draw(st.none() | text))
+        span.end()
+    provider.shutdown()
+    return exporter.get_finished_spans()
