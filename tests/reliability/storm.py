@@ -29,6 +29,9 @@ from redis.exceptions import RedisError
 
 from chassis.embedded.ports import free_port
 from chassis.testing.receiver import Receiver
+from devstack import stack as layout
+from devstack.folders import Folders
+from devstack.ports import Ports
 from devstack.testing import Stack, running_stack
 
 PER_OWNER = 100
@@ -80,9 +83,9 @@ class Parts:
     """A consumer, a relay and a scheduler as processes of their own, started again when they are killed."""
 
     def __init__(self, stack: Stack, folder: Path) -> None:
-        worker = stack.pid_of("projects", "worker")
-        pairs = (pair.partition("=") for pair in Path(f"/proc/{worker}/environ").read_text().split("\0") if pair)
-        self._environment = {name: value for name, _, value in pairs}
+        parts = layout.Stack.of(Folders(stack.data), Ports(stack.port), os.environ)
+        projects = next(service for service in parts.services if service.name == "projects")
+        self._environment = {**parts.python_environment(), **parts.service_environment(projects)}
         self._folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from chassis.embedded.postgresql import PostgreSQL, create_database, create_serv
 from chassis.embedded.process import Command
 from chassis.embedded.redis import Redis
 from devstack import envoy
+from devstack.children import Module
 from devstack.loopback import answers
 from devstack.people import AUDIENCE, Person
 from devstack.ports import HOST, Ports
@@ -136,11 +136,11 @@ class Stack:
         ready = answers(f"http://{HOST}:{self.ports.envoy_admin}/ready")
         return Part("Envoy", lambda: command, ready, prepare, layer=EDGE)
 
-    def migration(self, service: Service) -> Command:
+    def migration(self, service: Service) -> Module:
         """The command that brings a service's schema up to date, under the role that owns it."""
         return self._python(service.name, "migrate", environment=self.service_environment(service))
 
-    def account(self, person: Person) -> Command:
+    def account(self, person: Person) -> Module:
         """The command that makes a demo person's account, or finds it made."""
         auth = next(service for service in self.services if service.name == "auth")
         self.demo_password()
@@ -169,6 +169,11 @@ class Stack:
         url = create_database(self.database.admin_url, DATABASE)
         for service in self.services:
             create_service(url, service.name, self._password(service.name), self._password(f"{service.name}_owner"))
+
+    def python_environment(self) -> dict[str, str]:
+        """What every Python process is started with; what it writes reaches its log at once."""
+        # glibc would give each thread a heap of its own, and memory at rest is a promise.
+        return {**self.surroundings, "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
 
     def service_environment(self, service: Service) -> dict[str, str]:
         """A service's settings."""
@@ -243,11 +248,9 @@ class Stack:
             "NEOFORGE_TLS_KEY": str(identity.key),
         }
 
-    def _python(self, package: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Command:
-        """A command of one of our packages; what it writes reaches its log at once."""
-        # glibc would give each thread a heap of its own, and memory at rest is a promise.
-        everything = {**self.surroundings, "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2", **(environment or {})}
-        return Command([sys.executable, "-m", package, *arguments], everything, death_signal=signal.SIGTERM)
+    def _python(self, package: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Module:
+        """A command of one of our packages."""
+        return Module(package, arguments, {**self.python_environment(), **(environment or {})})
 
     def _password(self, role: str) -> str:
         return self.folders.secret(f"{role.replace('_', '-')}-password")

@@ -52,7 +52,7 @@ class _Up:
     def __init__(self, stack: Stack, terminal: Terminal) -> None:
         self._stack = stack
         self._terminal = terminal
-        self._supervisor = Supervisor(stack.folders, terminal)
+        self._supervisor = Supervisor(stack.folders, terminal, stack.python_environment())
         self._stops = 0
 
     async def until_stopped(self) -> int:
@@ -99,20 +99,22 @@ class _Up:
         terminal.say("NeoForge")
         with terminal.step("ports"):
             await _probe_ports(stack)
-        with terminal.step("PostgreSQL, Redis, mail catcher"):
-            await supervisor.start(stack.postgresql_part(), stack.redis_part(), stack.mail_part())
+        await supervisor.prepare()
+        with terminal.step("PostgreSQL, Redis"):
+            await supervisor.start(stack.postgresql_part(), stack.redis_part())
         if (remark := stack.database.place.remark) is not None:
             terminal.warn(remark)
         with terminal.step("roles and schemas"):
             await asyncio.to_thread(stack.create_roles)
         # The edge needs none of what comes next, and starting it meanwhile saves a second or two.
-        edge = asyncio.ensure_future(supervisor.start(stack.issuer_part(), stack.gateway_part(), stack.envoy_part()))
+        edge_parts = (stack.mail_part(), stack.issuer_part(), stack.gateway_part(), stack.envoy_part())
+        edge = asyncio.ensure_future(supervisor.start(*edge_parts))
         try:
             with terminal.step("migrations"):
                 await self._migrate()
             with terminal.step(", ".join(service.name for service in stack.services)):
                 await supervisor.start(*(stack.service_part(service) for service in stack.services))
-            with terminal.step("token issuer, gateway, Envoy"):
+            with terminal.step("mail catcher, token issuer, gateway, Envoy"):
                 await edge
         finally:
             edge.cancel()
