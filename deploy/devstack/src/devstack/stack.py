@@ -14,9 +14,9 @@ from chassis.embedded.redis import Redis
 from devstack import envoy
 from devstack.children import Module
 from devstack.loopback import answers
-from devstack.people import AUDIENCE, Person
 from devstack.ports import HOST, Ports
-from devstack.services import Service, started
+from devstack.services import Service, installed
+from devstack.signin import DEMO_PASSWORD, demo_password
 from devstack.supervisor import Part
 
 if TYPE_CHECKING:
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from devstack.folders import Folders
+    from devstack.people import Person
 
 DATABASE = "neoforge"
-DEMO_PASSWORD = "demo-password"  # noqa: S105 - the name of the file that holds it
+AUDIENCE = "neoforge"
+"""For whom access tokens are."""
 DATA, SERVICES, GATEWAY, EDGE = range(4)  # the layers, from the ground up
 
 
@@ -44,15 +46,10 @@ class Stack:
 
     @classmethod
     def of(cls, folders: Folders, ports: Ports, surroundings: Mapping[str, str]) -> Stack:
-        """The stack with all services that are installed, and those on request that are asked for."""
+        """The stack with all services that are installed."""
         database = PostgreSQL(folders.data / "postgresql", ports.postgresql)
         redis = Redis(folders.data / "redis", ports.redis, durable=True)
-        return cls(folders, ports, _inherited(surroundings), started(surroundings), database, redis)
-
-    @property
-    def issuer_url(self) -> str:
-        """The development issuer's name in tokens, and its address."""
-        return f"http://{HOST}:{self.ports.issuer}"
+        return cls(folders, ports, _inherited(surroundings), installed(), database, redis)
 
     @property
     def url(self) -> str:
@@ -71,7 +68,6 @@ class Stack:
             "Envoy": ports.edge,
             "Envoy's administration": ports.envoy_admin,
             "the gateway": ports.gateway,
-            "the token issuer": ports.issuer,
             "PostgreSQL": ports.postgresql,
             "Redis": ports.redis,
             "the mail catcher": ports.mail,
@@ -98,11 +94,6 @@ class Stack:
         settings = {**self._tls_environment("mail"), "NEOFORGE_DATA": str(self.folders.data)}
         command = self._python("devstack.mailcatcher", "--port", str(self.ports.base), environment=settings)
         return Part("mail", lambda: command, answers(f"{self.mail_url}health"), layer=DATA)
-
-    def issuer_part(self) -> Part:
-        """The development token issuer."""
-        command = self._python("devstack", "issuer", "--port", str(self.ports.base))
-        return Part("issuer", lambda: command, answers(f"{self.issuer_url}/health"), layer=SERVICES)
 
     def service_part(self, service: Service) -> Part:
         """A service; ready once it says so on its operations port."""
@@ -143,7 +134,7 @@ class Stack:
     def account(self, person: Person) -> Module:
         """The command that makes a demo person's account, or finds it made."""
         auth = next(service for service in self.services if service.name == "auth")
-        self.demo_password()
+        demo_password(self.folders)
         words = [person.mail, "--name", person.name.capitalize(), "--id", person.subject]
         words += [word for role in person.roles for word in ("--role", role)]
         words += ["--password-file", str(self.folders.secrets / DEMO_PASSWORD)]
@@ -153,14 +144,6 @@ class Stack:
     def accounts_marker(self) -> Path:
         """Remembers that the demo people were given accounts: who changes password or roles finds them so later."""
         return self.folders.data / "demo-accounts"
-
-    def wants_accounts(self) -> bool:
-        """Whether they are still to be given."""
-        return any(service.name == "auth" for service in self.services) and not self.accounts_marker.exists()
-
-    def demo_password(self) -> str:
-        """The password of all demo people, made for this stack."""
-        return self.folders.secret(DEMO_PASSWORD)
 
     # --- roles and settings -------------------------------------------------------------------------------------------
 
@@ -192,7 +175,7 @@ class Stack:
             "NEOFORGE_SUBSCRIPTION_URL": f"{self.url}/api/v1/status/subscriptions/{{token}}",
             "NEOFORGE_STATUS_PAGE_URL": f"{self.url}/api/v1/status",
             "NEOFORGE_PROBES": ",".join(self._probes()),
-            "NEOFORGE_TOKEN_ISSUER": self.issuer_url,
+            "NEOFORGE_TOKEN_ISSUER": self.url,
             "NEOFORGE_TOKEN_AUDIENCE": AUDIENCE,
             "NEOFORGE_PASSKEY_DOMAIN": "localhost",
             "NEOFORGE_PASSKEY_ORIGINS": self.url,
@@ -211,8 +194,7 @@ class Stack:
             **self._common_environment("gateway"),
             **targets,
             "NEOFORGE_LISTEN": f"{HOST}:{self.ports.gateway}",
-            "NEOFORGE_JWKS_URL": f"{self.issuer_url}/.well-known/jwks.json",
-            "NEOFORGE_TOKEN_ISSUER": self.issuer_url,
+            "NEOFORGE_TOKEN_ISSUER": self.url,
             "NEOFORGE_TOKEN_AUDIENCE": AUDIENCE,
             "NEOFORGE_TRUSTED_PROXIES": "127.0.0.1/32,::1/128",
             "NEOFORGE_PUBLIC_URL": self.url,
