@@ -85,7 +85,7 @@ class _Forked:
 
 
 class Nursery:
-    """The process that forks parts (ADR 16). Should it die, the parts live on, and the next one asked for starts it."""
+    """The process that forks parts (ADR 15). Should it die, the parts live on, and the next one asked for starts it."""
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         self._environment = environment
