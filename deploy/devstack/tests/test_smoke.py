@@ -1,12 +1,14 @@
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from chassis.embedded.ports import free_port
 from devstack.errors import StackError
-from devstack.smoke import smoke
+from devstack.folders import Folders
+from devstack.smoke import smoke, token_for
 
 
 class Broken(BaseHTTPRequestHandler):
@@ -49,11 +51,20 @@ def test_a_stack_that_is_down_fails_every_check(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out.splitlines()[-1].startswith("0 of 15 checks hold")
 
 
-def test_without_a_token_a_local_stack_is_asked_for_one_and_may_be_down() -> None:
+def test_without_a_token_a_demo_person_signs_in_at_a_local_stack_which_may_be_down(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    folders.make()
     with pytest.raises(StackError, match=r"Is the stack up \(make up\)\?"):
-        smoke(f"http://localhost:{free_port()}", None)
+        token_for(f"http://localhost:{free_port()}", {"NEOFORGE_DATA": str(folders.data)})
 
 
-def test_a_stack_elsewhere_needs_a_token() -> None:
-    with pytest.raises(StackError, match="NEOFORGE_TOKEN must hold an access token"):
-        smoke("https://neoforge.example", None)
+def test_a_stack_elsewhere_needs_a_token_or_a_login() -> None:
+    with pytest.raises(StackError, match="NEOFORGE_TOKEN, or NEOFORGE_LOGIN and NEOFORGE_PASSWORD, must say who asks"):
+        token_for("https://neoforge.example", {"NEOFORGE_LOGIN": "somebody@example.test"})
+    assert token_for("https://neoforge.example", {"NEOFORGE_TOKEN": "given"}) == "given"
+
+
+def test_a_login_from_the_environment_goes_before_the_demo_people(tmp_path: Path) -> None:
+    told = {"NEOFORGE_LOGIN": "somebody@example.test", "NEOFORGE_PASSWORD": "secret", "NEOFORGE_DATA": str(tmp_path)}
+    with pytest.raises(StackError, match=r"somebody@example\.test cannot sign in"):
+        token_for(f"http://localhost:{free_port()}", told)

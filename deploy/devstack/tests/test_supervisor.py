@@ -27,7 +27,7 @@ def folders(tmp_path: Path) -> Folders:
 
 @pytest.fixture
 async def supervisor(folders: Folders) -> AsyncIterator[Supervisor]:
-    running = Supervisor(folders, Terminal())
+    running = Supervisor(folders, Terminal(), os.environ)
     yield running
     await running.stop()
 
@@ -147,7 +147,7 @@ async def test_a_part_that_keeps_dying_fails_the_stack_with_its_log(
 async def test_parts_stop_layer_by_layer_from_the_top(folders: Folders, tmp_path: Path) -> None:
     order = tmp_path / "order"
     script = 'trap "echo $1 >> $2; exit 0" TERM; echo ready > "$2.$1"; while :; do sleep 0.02; done'
-    running = Supervisor(folders, Terminal())
+    running = Supervisor(folders, Terminal(), os.environ)
     for layer in (1, 0, 2):
         sign = tmp_path / f"order.{layer}"
         await running.start(part(f"layer {layer}", script, layer, order, ready=sign.exists, layer=layer))
@@ -160,7 +160,7 @@ async def test_a_part_that_does_not_stop_in_time_is_killed_and_named(
 ) -> None:
     monkeypatch.setattr(supervising, "GRACE_SECONDS", 0.05)
     sign = tmp_path / "sign"
-    running = Supervisor(folders, Terminal())
+    running = Supervisor(folders, Terminal(), os.environ)
     script = 'trap "" TERM; touch "$1"; while :; do sleep 0.02; done'
     await running.start(part("stubborn", script, sign, ready=sign.exists))
     await running.stop()
@@ -178,18 +178,19 @@ async def test_a_step_that_ends_well_lets_the_next_one_begin(supervisor: Supervi
 
 def test_a_killed_supervisor_leaves_nothing_running(tmp_path: Path) -> None:
     script = """
-import asyncio, sys, signal
+import asyncio, os, sys, signal
 from pathlib import Path
 from chassis.embedded.postgresql import FORGETFUL, PostgreSQL
 from chassis.embedded.process import Command
 from chassis.embedded.redis import Redis
+from devstack.children import Module
 from devstack.folders import Folders
 from devstack.supervisor import Part, Supervisor
 from devstack.terminal import Terminal
 
 async def main():
     folders = Folders(Path(sys.argv[1])); folders.make()
-    supervisor = Supervisor(folders, Terminal())
+    supervisor = Supervisor(folders, Terminal(), os.environ)
     postgresql, redis = PostgreSQL(folders.data / "postgresql", settings=FORGETFUL), Redis(folders.data / "redis")
     async def yes(): return True
     async def answers(): return postgresql.ready() and redis.ready()
@@ -198,6 +199,7 @@ async def main():
         Part("PostgreSQL", postgresql.command, answers, postgresql.prepare),
         Part("Redis", redis.command, answers, redis.prepare),
         Part("application", lambda: sleep, yes),
+        Part("module", lambda: Module("http.server", ["0"], os.environ), yes),
     )
     print("started", flush=True)
     await asyncio.sleep(600)

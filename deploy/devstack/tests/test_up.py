@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -141,7 +141,10 @@ def test_the_whole_way(tmp_path: Path) -> None:
             check=False,
         )
         assert smoke.returncode == 0, smoke.stdout + smoke.stderr
-        projects = projects_of(base)
+        personal = token_of(tmp_path, base, "personal-token")
+        assert personal in line[0]
+        projects = projects_of(base, token_of(tmp_path, base, "token"))
+        assert projects_of(base, personal) == projects
         # At rest: what starting used goes back a few seconds after it.
         deadline = time.monotonic() + 30
         while (memory := memory_of(process.pid)) >= MEMORY_PROMISE_MB:
@@ -153,7 +156,7 @@ def test_the_whole_way(tmp_path: Path) -> None:
         assert_ended(children)
 
     with stack(tmp_path, base) as (process, _):
-        assert projects_of(base) == projects
+        assert projects_of(base, personal) == projects
         children = descriptors(process.pid)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
@@ -169,8 +172,13 @@ def assert_shown(base: int, trace_id: str) -> None:
         time.sleep(0.2)
 
 
-def projects_of(base: int) -> list[str]:
-    token = httpx.post(f"http://127.0.0.1:{base + 2}/token", json={"person": "ines"}).json()["access_token"]
+def token_of(data: Path, base: int, verb: str) -> str:
+    command = [sys.executable, "-m", "devstack", verb, "--port", str(base), "ines"]
+    done = subprocess.run(command, env=environment(data), capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def projects_of(base: int, token: str) -> list[str]:
     answer = httpx.get(f"http://localhost:{base}/api/v1/projects", headers={"Authorization": f"Bearer {token}"})
     return sorted(project["id"] for project in answer.json()["items"])
 
@@ -186,6 +194,8 @@ def kilobytes_of(pid: int) -> int:
         return value(Path(f"/proc/{pid}/smaps_rollup").read_text(), "Pss")
     except PermissionError:
         return value(Path(f"/proc/{pid}/status").read_text(), "VmRSS")
+    except (FileNotFoundError, ProcessLookupError):  # PostgreSQL has some that come and go
+        return 0
 
 
 def value(text: str, name: str) -> int:
@@ -198,7 +208,11 @@ def descriptors(pid: int) -> Mapping[str, int]:
     """A descriptor of every process below this one, by its command."""
     found = descendants(pid)
     assert len(found) > 5
-    return {f"{child} {Path(f'/proc/{child}/cmdline').read_bytes()!r}": os.pidfd_open(child) for child in found}
+    opened = {}
+    for child in found:
+        with suppress(FileNotFoundError, ProcessLookupError):  # PostgreSQL has some that come and go
+            opened[f"{child} {Path(f'/proc/{child}/cmdline').read_bytes()!r}"] = os.pidfd_open(child)
+    return opened
 
 
 def descendants(pid: int) -> list[int]:

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from devstack.errors import StackError
 from devstack.folders import Folders
-from devstack.ports import DEFAULT, Ports
+from devstack.ports import DEFAULT, HOST, Ports
 
 
 def main() -> int:
@@ -19,12 +19,15 @@ def main() -> int:
     port = os.environ.get("NEOFORGE_PORT") or str(DEFAULT)
     based.add_argument("--port", type=int, default=port, help="the base port")
     commands.add_parser("up", parents=[based], help="bring the stack up until Ctrl-C")
-    token = commands.add_parser("token", parents=[based], help="print an access token of a demo person")
-    token.add_argument("person", nargs="?", default="ines")
+    for verb, what in (
+        ("token", "sign in as a demo person and print the access token"),
+        ("personal-token", "print a personal access token of a demo person"),
+    ):
+        token = commands.add_parser(verb, parents=[based], help=what)
+        token.add_argument("person", nargs="?", default="ines")
     run = commands.add_parser("run", parents=[based], help="a service's command line, with the stack's own settings")
     run.add_argument("service")
     run.add_argument("arguments", nargs=argparse.REMAINDER, help="for example: jobs waiting")
-    commands.add_parser("issuer", parents=[based], help="serve the development token issuer")
     envoy_config = commands.add_parser("envoy-config", parents=[based], help="print Envoy's configuration")
     envoy_config.add_argument("--validate", action="store_true", help="let Envoy check it instead")
     smoke = commands.add_parser("smoke", help="the checks of a deploy, against a running stack")
@@ -43,11 +46,11 @@ def main() -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    # Each command imports what it needs alone: `up` and `issuer` stay resident.
+    # Each command imports what it needs alone: `up` stays resident.
     if options.command == "smoke":
-        from devstack.smoke import smoke  # noqa: PLC0415
+        from devstack.smoke import smoke, token_for  # noqa: PLC0415
 
-        return smoke(options.url, os.environ.get("NEOFORGE_TOKEN"))
+        return smoke(options.url, token_for(options.url, os.environ))
     if options.command == "new-service":
         from devstack.new_service import Names, render  # noqa: PLC0415
 
@@ -70,13 +73,12 @@ def _run(options: argparse.Namespace) -> int:
         return up(folders, ports, os.environ)
     if options.command == "run":
         _become(options.service, options.arguments, folders, ports)
-    from devstack.issuer import issue, serve  # noqa: PLC0415
+    from devstack.signin import access_token, demo_login, personal_token  # noqa: PLC0415
 
     folders.make()
-    if options.command == "token":
-        print(issue(folders, ports, options.person))
-    else:
-        serve(folders, ports)
+    url, login = f"http://{HOST}:{ports.edge}", demo_login(folders, options.person)
+    kept = options.command == "personal-token"
+    print(personal_token(folders, url, options.person) if kept else access_token(url, login))
     return 0
 
 

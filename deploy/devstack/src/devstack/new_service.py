@@ -33,7 +33,7 @@ _RESOURCE = re.compile(r"[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*")
 
 # Names that have a meaning of their own as a role, a schema, a proto package or a part of the stack.
 _PARTS = frozenset(
-    {"common", "edge", "envoy", "gateway", "issuer", "mail", "postgres", "postgresql", "public", "redis"}
+    {"common", "edge", "envoy", "gateway", "mail", "nursery", "postgres", "postgresql", "public", "redis"}
 )
 # Names that the template uses itself, as variables, modules or classes.
 _OURS = frozenset(

@@ -19,8 +19,6 @@ class Person:
         return f"{self.name}@example.test"
 
 
-AUDIENCE = "neoforge"
-"""For whom the demo people's tokens are."""
 PEOPLE = {
     person.name: person
     for person in (

@@ -41,11 +41,6 @@ class Ports:
         return self.base + 1
 
     @property
-    def issuer(self) -> int:
-        """The development token issuer."""
-        return self.base + 2
-
-    @property
     def postgresql(self) -> int:
         """The database server."""
         return self.base + 3
@@ -98,7 +93,6 @@ class Ports:
             "Envoy": self.edge,
             "Envoy's administration": self.envoy_admin,
             "the gateway": self.gateway,
-            "the token issuer": self.issuer,
             "PostgreSQL": self.postgresql,
             "Redis": self.redis,
             "the mail catcher": self.mail,

@@ -14,15 +14,13 @@ if TYPE_CHECKING:
 class Service:
     """A service: its package, its place among the ports, and settings that no other service has.
 
-    `secrets` are those of them that are made for each stack: `webhook-secret-key` is NEOFORGE_WEBHOOK_SECRET_KEY. One
-    that is `on_request` is started when NEOFORGE_WITH names it: the development token issuer stands in for accounts.
+    `secrets` are those of them that are made for each stack: `webhook-secret-key` is NEOFORGE_WEBHOOK_SECRET_KEY.
     """
 
     name: str
     offset: int
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
-    on_request: bool = False
 
 
 # Webhooks to this machine, so that one can try them.
@@ -34,14 +32,13 @@ SERVICES = (
     Service("support", 1),
     Service("community", 2),
     Service("status", 3, _TO_LOOPBACK, ("webhook-secret-key", "subscription-secret")),
-    Service("auth", 4, secrets=("auth-secret",), on_request=True),
+    Service("auth", 4, secrets=("auth-secret",)),
 )  # fmt: skip
 
 
-def started(surroundings: Mapping[str, str]) -> tuple[Service, ...]:
-    """The services that a stack starts: those that are installed, and of those on request the ones asked for."""
-    wanted = surroundings.get("NEOFORGE_WITH", "").split(",")
-    return tuple(s for s in SERVICES if _startable(s.name) and (not s.on_request or s.name in wanted))
+def installed() -> tuple[Service, ...]:
+    """The services that are here to be started."""
+    return tuple(service for service in SERVICES if _startable(service.name))
 
 
 def _startable(package: str) -> bool:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from devstack.errors import StackError
+from devstack.folders import Folders
+from devstack.signin import AUTH, PATIENCE_SECONDS, RETRY_SECONDS, Login, demo_login
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 TIMEOUT_SECONDS = 10
 LOCAL = {"localhost", "127.0.0.1", "::1"}
@@ -118,14 +120,13 @@ class _Session:
         _problem(self.ask("GET", self.path, 404), 404)
 
 
-def smoke(url: str, token: str | None) -> int:
-    """Check the stack at `url`, a line per check; 0 if all hold. A local stack gives a token by itself."""
-    token = token or _local_token(httpx.URL(url))
+def smoke(url: str, token: str) -> int:
+    """Check the stack at `url`, a line per check; 0 if all hold."""
     options: dict[str, Any] = {
         "base_url": url,
         "timeout": TIMEOUT_SECONDS,
         "headers": {"Authorization": f"Bearer {token}"},
-        "trust_env": httpx.URL(url).host not in LOCAL,  # no proxy knows the way to this machine
+        "trust_env": _far(url),
     }
     with httpx.Client(**options) as client:
         session = _Session(client)
@@ -181,15 +182,36 @@ def _problem(answer: httpx.Response, status: int) -> None:
     _expect(not missing, f"the {status} problem lacks {missing}")
 
 
-def _local_token(url: httpx.URL) -> str:
-    """A token of Ines from the development issuer, which listens two ports above the stack's own."""
-    if url.host not in LOCAL or url.port is None:
-        raise StackError("NEOFORGE_TOKEN must hold an access token: only a local stack gives one to whoever asks.")
+def token_for(url: str, environment: Mapping[str, str]) -> str:
+    """An access token for the checks: the one, or of the login, that the environment has; a local stack's Ines else.
+
+    Raises:
+        StackError: there is none to be had.
+    """
+    if token := environment.get("NEOFORGE_TOKEN"):
+        return token
+    mail, password = environment.get("NEOFORGE_LOGIN"), environment.get("NEOFORGE_PASSWORD")
+    if mail and password:
+        return _signed_in(url, Login(mail, password))
+    if httpx.URL(url).host not in LOCAL:
+        raise StackError("NEOFORGE_TOKEN, or NEOFORGE_LOGIN and NEOFORGE_PASSWORD, must say who asks: see make help.")
+    return _signed_in(url, demo_login(Folders.of(environment), "ines"))
+
+
+def _signed_in(url: str, login: Login) -> str:
+    body = {"username": login.mail, "password": login.password}
+    deadline = time.monotonic() + PATIENCE_SECONDS
     try:
-        issuer = f"http://127.0.0.1:{url.port + 2}/token"
-        answer = httpx.post(issuer, json={"person": "ines"}, timeout=TIMEOUT_SECONDS, trust_env=False)
+        with httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS, trust_env=_far(url)) as client:
+            while (answer := client.post(f"{AUTH}/token", json=body)).status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(RETRY_SECONDS)
         return str(answer.raise_for_status().json()["access_token"])
-    except (httpx.HTTPError, ValueError, KeyError) as error:
-        raise StackError(
-            f"No token from the development issuer of {url}: {error}. Is the stack up (make up)?"
-        ) from error
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError) as error:
+        raise StackError(f"{login.mail} cannot sign in at {url}: {error}. Is the stack up (make up)?") from error
+
+
+def _far(url: str) -> bool:
+    """Whether a proxy of the environment may know the way: none does to this machine."""
+    return httpx.URL(url).host not in LOCAL

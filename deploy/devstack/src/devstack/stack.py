@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,11 @@ from chassis.embedded.postgresql import PostgreSQL, create_database, create_serv
 from chassis.embedded.process import Command
 from chassis.embedded.redis import Redis
 from devstack import envoy
+from devstack.children import Module
 from devstack.loopback import answers
-from devstack.people import AUDIENCE, Person
 from devstack.ports import HOST, Ports
-from devstack.services import Service, started
+from devstack.services import Service, installed
+from devstack.signin import DEMO_PASSWORD, demo_password
 from devstack.supervisor import Part
 
 if TYPE_CHECKING:
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from devstack.folders import Folders
+    from devstack.people import Person
 
 DATABASE = "neoforge"
-DEMO_PASSWORD = "demo-password"  # noqa: S105 - the name of the file that holds it
+AUDIENCE = "neoforge"
+"""For whom access tokens are."""
 _COLLECTORS = {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
 DATA, SERVICES, GATEWAY, EDGE = range(4)  # the layers, from the ground up
 
@@ -47,7 +49,7 @@ class Stack:
 
     @classmethod
     def of(cls, folders: Folders, ports: Ports, surroundings: Mapping[str, str]) -> Stack:
-        """The stack with all services that are installed, and those on request that are asked for."""
+        """The stack with all services that are installed."""
         database = PostgreSQL(folders.data / "postgresql", ports.postgresql)
         redis = Redis(folders.data / "redis", ports.redis, durable=True)
         inherited = _inherited(surroundings)
@@ -55,12 +57,7 @@ class Stack:
         if shows_traces:
             inherited["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{HOST}:{ports.otlp}"
             inherited.setdefault("OTEL_TRACES_SAMPLER", "parentbased_always_on")  # who looks wants to find
-        return cls(folders, ports, inherited, started(surroundings), database, redis, shows_traces)
-
-    @property
-    def issuer_url(self) -> str:
-        """The development issuer's name in tokens, and its address."""
-        return f"http://{HOST}:{self.ports.issuer}"
+        return cls(folders, ports, inherited, installed(), database, redis, shows_traces)
 
     @property
     def url(self) -> str:
@@ -84,7 +81,6 @@ class Stack:
             "Envoy": ports.edge,
             "Envoy's administration": ports.envoy_admin,
             "the gateway": ports.gateway,
-            "the token issuer": ports.issuer,
             "PostgreSQL": ports.postgresql,
             "Redis": ports.redis,
             "the mail catcher": ports.mail,
@@ -119,11 +115,6 @@ class Stack:
         command = self._python("devstack.traces", "--port", str(self.ports.base))
         return Part("traces", lambda: command, answers(f"{self.traces_url}health"), layer=DATA, needed=False)
 
-    def issuer_part(self) -> Part:
-        """The development token issuer."""
-        command = self._python("devstack", "issuer", "--port", str(self.ports.base))
-        return Part("issuer", lambda: command, answers(f"{self.issuer_url}/health"), layer=SERVICES)
-
     def service_part(self, service: Service) -> Part:
         """A service; ready once it says so on its operations port."""
         command = self._python(service.name, "serve", environment=self.service_environment(service))
@@ -156,14 +147,14 @@ class Stack:
         ready = answers(f"http://{HOST}:{self.ports.envoy_admin}/ready")
         return Part("Envoy", lambda: command, ready, prepare, layer=EDGE)
 
-    def migration(self, service: Service) -> Command:
+    def migration(self, service: Service) -> Module:
         """The command that brings a service's schema up to date, under the role that owns it."""
         return self._python(service.name, "migrate", environment=self.service_environment(service))
 
-    def account(self, person: Person) -> Command:
+    def account(self, person: Person) -> Module:
         """The command that makes a demo person's account, or finds it made."""
         auth = next(service for service in self.services if service.name == "auth")
-        self.demo_password()
+        demo_password(self.folders)
         words = [person.mail, "--name", person.name.capitalize(), "--id", person.subject]
         words += [word for role in person.roles for word in ("--role", role)]
         words += ["--password-file", str(self.folders.secrets / DEMO_PASSWORD)]
@@ -174,14 +165,6 @@ class Stack:
         """Remembers that the demo people were given accounts: who changes password or roles finds them so later."""
         return self.folders.data / "demo-accounts"
 
-    def wants_accounts(self) -> bool:
-        """Whether they are still to be given."""
-        return any(service.name == "auth" for service in self.services) and not self.accounts_marker.exists()
-
-    def demo_password(self) -> str:
-        """The password of all demo people, made for this stack."""
-        return self.folders.secret(DEMO_PASSWORD)
-
     # --- roles and settings -------------------------------------------------------------------------------------------
 
     def create_roles(self) -> None:
@@ -189,6 +172,11 @@ class Stack:
         url = create_database(self.database.admin_url, DATABASE)
         for service in self.services:
             create_service(url, service.name, self._password(service.name), self._password(f"{service.name}_owner"))
+
+    def python_environment(self) -> dict[str, str]:
+        """What every Python process is started with; what it writes reaches its log at once."""
+        # glibc would give each thread a heap of its own, and memory at rest is a promise.
+        return {**self.surroundings, "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
 
     def service_environment(self, service: Service) -> dict[str, str]:
         """A service's settings."""
@@ -207,7 +195,7 @@ class Stack:
             "NEOFORGE_SUBSCRIPTION_URL": f"{self.url}/api/v1/status/subscriptions/{{token}}",
             "NEOFORGE_STATUS_PAGE_URL": f"{self.url}/api/v1/status",
             "NEOFORGE_PROBES": ",".join(self._probes()),
-            "NEOFORGE_TOKEN_ISSUER": self.issuer_url,
+            "NEOFORGE_TOKEN_ISSUER": self.url,
             "NEOFORGE_TOKEN_AUDIENCE": AUDIENCE,
             "NEOFORGE_PASSKEY_DOMAIN": "localhost",
             "NEOFORGE_PASSKEY_ORIGINS": self.url,
@@ -226,8 +214,7 @@ class Stack:
             **self._common_environment("gateway"),
             **targets,
             "NEOFORGE_LISTEN": f"{HOST}:{self.ports.gateway}",
-            "NEOFORGE_JWKS_URL": f"{self.issuer_url}/.well-known/jwks.json",
-            "NEOFORGE_TOKEN_ISSUER": self.issuer_url,
+            "NEOFORGE_TOKEN_ISSUER": self.url,
             "NEOFORGE_TOKEN_AUDIENCE": AUDIENCE,
             "NEOFORGE_TRUSTED_PROXIES": "127.0.0.1/32,::1/128",
             "NEOFORGE_PUBLIC_URL": self.url,
@@ -263,11 +250,9 @@ class Stack:
             "NEOFORGE_TLS_KEY": str(identity.key),
         }
 
-    def _python(self, package: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Command:
-        """A command of one of our packages; what it writes reaches its log at once."""
-        # glibc would give each thread a heap of its own, and memory at rest is a promise.
-        everything = {**self.surroundings, "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2", **(environment or {})}
-        return Command([sys.executable, "-m", package, *arguments], everything, death_signal=signal.SIGTERM)
+    def _python(self, package: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Module:
+        """A command of one of our packages."""
+        return Module(package, arguments, {**self.python_environment(), **(environment or {})})
 
     def _password(self, role: str) -> str:
         return self.folders.secret(f"{role.replace('_', '-')}-password")

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chassis.embedded.process import Command, EmbeddedError, last_lines
+from devstack.children import Child, Module, Nursery, spawned
 from devstack.errors import StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from devstack.folders import Folders
@@ -33,7 +34,7 @@ class Part:
     """One process of the stack."""
 
     name: str
-    command: Callable[[], Command]
+    command: Callable[[], Command | Module]
     ready: Callable[[], Awaitable[bool]]
     prepare: Callable[[], None] = lambda: None
     """What has to be done before each start, after a crash too."""
@@ -49,21 +50,29 @@ class Part:
 class _Running:
     part: Part
     log: Path
-    command: Command | None = None
-    child: asyncio.subprocess.Process | None = None
+    command: Command | Module | None = None
+    child: Child | None = None
     watcher: asyncio.Task[None] | None = None
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS))
 
 
 class Supervisor:
-    """The parts that run. `failed` is set to the error that stops the stack, if one part keeps dying."""
+    """The parts that run. `failed` is set to the error that stops the stack, if one part keeps dying.
 
-    def __init__(self, folders: Folders, terminal: Terminal) -> None:
+    `environment` is what Python modules have in common; each has its own in full.
+    """
+
+    def __init__(self, folders: Folders, terminal: Terminal, environment: Mapping[str, str]) -> None:
         self._folders = folders
         self._terminal = terminal
+        self._nursery = Nursery(environment, folders.new_log("nursery"))
         self._running: list[_Running] = []
         self._stopping = False
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def prepare(self) -> None:
+        """Have what all Python modules need imported in the meantime."""
+        await self._nursery.start()
 
     async def start(self, *parts: Part) -> None:
         """Start parts together and wait until all are ready; raises StackError for the first that is not."""
@@ -85,16 +94,10 @@ class Supervisor:
         part = running.part
         await asyncio.to_thread(part.prepare)
         command = running.command = part.command()
-        with running.log.open("ab") as output:
-            # In this thread: a child dies with the thread that started it.
-            running.child = await asyncio.create_subprocess_exec(
-                *command.arguments(),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=asyncio.subprocess.STDOUT,
-                env=dict(command.environment),
-                process_group=0,
-            )
+        if isinstance(command, Module):
+            running.child = await self._nursery.fork(command, running.log)
+        else:
+            running.child = await spawned(command, running.log)
 
     async def _until_ready(self, running: _Running) -> None:
         part, child = running.part, running.child
@@ -124,7 +127,7 @@ class Supervisor:
             await asyncio.sleep(FIRST_BACKOFF_SECONDS * 2 ** (len(recent) - 1))
             try:
                 await self._spawn(running)
-            except (OSError, EmbeddedError) as error:
+            except (OSError, EmbeddedError, StackError) as error:
                 self._fail(f"{name} cannot be started again: {error}", running)
                 return
             try:
@@ -140,7 +143,7 @@ class Supervisor:
         elif not self.failed.done():
             self.failed.set_exception(StackError(f"{message}\n{last_lines(running.log)}"))
 
-    async def run(self, name: str, command: Command, seconds: float = 120) -> None:
+    async def run(self, name: str, command: Command | Module, seconds: float = 120) -> None:
         """Run a program to its end; raises StackError with the end of its log if that is no good one."""
         log = self._folders.new_log(name)
         step = Part(name, lambda: command, _never, seconds=seconds)
@@ -161,6 +164,7 @@ class Supervisor:
         self._stopping = True
         for layer in sorted({running.part.layer for running in self._running}, reverse=True):
             await asyncio.gather(*(self._stop(running) for running in self._running if running.part.layer == layer))
+        await self._nursery.stop()
 
     async def _stop(self, running: _Running) -> None:
         if running.watcher is not None and not running.watcher.done():

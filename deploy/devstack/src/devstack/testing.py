@@ -5,21 +5,56 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import httpx
 import pytest
 
 from chassis.embedded.ports import free_ports
 from chassis.testing.otlp import OtlpReceiver
+from devstack.folders import Folders
 from devstack.ports import SPAN
+from devstack.signin import Login, demo_login, new_session, refreshed
 
 START_S = 120
+SPARE_S = 60
 CLEANUP_INTERVAL_S = 2
 """How often the clean-ups run in the stack of tests."""
+
+
+@dataclass
+class SignedIn(httpx.Auth):
+    """Somebody's session: begun once, refreshed when its access token is about to expire."""
+
+    url: str
+    login: Login
+    _tokens: dict[str, Any] = field(default_factory=dict)
+    _good_until: float = 0
+    _one_at_a_time: Lock = field(default_factory=Lock)
+
+    def token(self) -> str:
+        """Give an access token that is good for a minute at least."""
+        with self._one_at_a_time:
+            if time.monotonic() > self._good_until:
+                self._renew()
+            return str(self._tokens["access_token"])
+
+    def _renew(self) -> None:
+        if self._tokens:
+            self._tokens = refreshed(self.url, self._tokens["refresh_token"])
+        else:
+            self._tokens = new_session(self.url, self.login)
+        self._good_until = time.monotonic() + self._tokens["expires_in"] - SPARE_S
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send a request as this person."""
+        request.headers["Authorization"] = f"Bearer {self.token()}"
+        yield request
 
 
 @dataclass(frozen=True)
@@ -29,6 +64,7 @@ class Stack:
     port: int
     data: Path
     process: subprocess.Popen[bytes]
+    _sessions: dict[str, SignedIn] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -36,17 +72,15 @@ class Stack:
         return f"http://127.0.0.1:{self.port}"
 
     def token(self, person: str) -> str:
-        """Give an access token of a demo person."""
-        return self.token_of({"person": person})
-
-    def token_of(self, person: Mapping[str, object]) -> str:
-        """Give an access token as the token issuer makes it for `person` or `sub` and `roles`."""
-        return str(httpx.post(f"http://127.0.0.1:{self.port + 2}/token", json=person).json()["access_token"])
+        """Give an access token of a demo person that is good for a minute at least."""
+        return self._session(person).token()
 
     def client(self, person: str | None = "ines") -> httpx.Client:
         """Give an HTTP client of the edge, signed in as a demo person unless that is None."""
-        headers = {"Authorization": f"Bearer {self.token(person)}"} if person else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.url, auth=self._session(person) if person else None, timeout=30)
+
+    def _session(self, person: str) -> SignedIn:
+        return self._sessions.setdefault(person, SignedIn(self.url, demo_login(Folders(self.data), person)))
 
     def pid_of(self, *words: str) -> int:
         """Give the process of this stack whose command line has these words, programs by their names without a folder.

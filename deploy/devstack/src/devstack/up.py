@@ -16,6 +16,7 @@ from devstack.errors import StackError
 from devstack.loopback import answers, request
 from devstack.people import PEOPLE
 from devstack.ports import DEFAULT, holder, is_free
+from devstack.signin import DAYS, access_token, bearer, demo_login, demo_password, personal_token
 from devstack.stack import Stack
 from devstack.supervisor import Supervisor
 from devstack.terminal import Terminal
@@ -52,7 +53,7 @@ class _Up:
     def __init__(self, stack: Stack, terminal: Terminal) -> None:
         self._stack = stack
         self._terminal = terminal
-        self._supervisor = Supervisor(stack.folders, terminal)
+        self._supervisor = Supervisor(stack.folders, terminal, stack.python_environment())
         self._stops = 0
 
     async def until_stopped(self) -> int:
@@ -99,21 +100,23 @@ class _Up:
         terminal.say("NeoForge")
         with terminal.step("ports"):
             await _probe_ports(stack)
-        with terminal.step("PostgreSQL, Redis, mail catcher, trace page"):
-            parts = [stack.postgresql_part(), stack.redis_part(), stack.mail_part()]
-            await supervisor.start(*parts, *([stack.traces_part()] if stack.shows_traces else []))
+        await supervisor.prepare()
+        with terminal.step("PostgreSQL, Redis"):
+            await supervisor.start(stack.postgresql_part(), stack.redis_part())
         if (remark := stack.database.place.remark) is not None:
             terminal.warn(remark)
         with terminal.step("roles and schemas"):
             await asyncio.to_thread(stack.create_roles)
         # The edge needs none of what comes next, and starting it meanwhile saves a second or two.
-        edge = asyncio.ensure_future(supervisor.start(stack.issuer_part(), stack.gateway_part(), stack.envoy_part()))
+        edge_parts = [stack.mail_part(), stack.gateway_part(), stack.envoy_part()]
+        edge_parts += [stack.traces_part()] if stack.shows_traces else []
+        edge = asyncio.ensure_future(supervisor.start(*edge_parts))
         try:
             with terminal.step("migrations"):
                 await self._migrate()
             with terminal.step(", ".join(service.name for service in stack.services)):
                 await supervisor.start(*(stack.service_part(service) for service in stack.services))
-            with terminal.step("token issuer, gateway, Envoy"):
+            with terminal.step("mail catcher, trace page, gateway, Envoy"):
                 await edge
         finally:
             edge.cancel()
@@ -121,7 +124,7 @@ class _Up:
             await self._until(f"{stack.url}/ready")
         with terminal.step("workers"):
             await supervisor.start(*(stack.worker_part(service) for service in stack.services))
-        if stack.wants_accounts():
+        if not stack.accounts_marker.exists():
             with terminal.step("demo accounts"):
                 await self._make_accounts()
         with terminal.step("demo data"):
@@ -139,10 +142,7 @@ class _Up:
         self._stack.accounts_marker.touch()
 
     def _token(self, person: str) -> str:
-        status, answer = request("POST", f"{self._stack.issuer_url}/token", body={"person": person})
-        if status != OK:
-            raise StackError(f"The token issuer answers {status or 'nothing'}: {answer}")
-        return str(answer["access_token"])
+        return access_token(self._stack.url, demo_login(self._stack.folders, person))
 
     async def _until(self, url: str) -> None:
         ready = answers(url)
@@ -167,27 +167,36 @@ class _Up:
             "Readiness": f"{stack.url}/ready",
         }
         say(f"\nReady in {seconds:.1f} s.\n")
-        token = self._token("ines")
+        token = await asyncio.to_thread(self._personal_token)
         for name, url in addresses.items():
-            status, _ = await asyncio.to_thread(request, "GET", url, headers={"Authorization": f"Bearer {token}"})
+            status, _ = await asyncio.to_thread(request, "GET", url, headers=bearer(token) if token else {})
             if status == OK:
                 say(f"  {name:<18} {url}")
             else:
                 self._terminal.warn(f"{name} at {url} answers {status or 'nothing'}")
-        say(f"\nSign in as Ines (12 hours; others: {_token_command(stack)}, or mara):\n\n{token}\n")
-        if stack.accounts_marker.exists():
-            mails = ", ".join(person.mail for person in PEOPLE.values())
-            say(f"Or at {stack.url}/api/v1/auth/token as {mails} with the password {stack.demo_password()}\n")
-        say(f"Try:\n\ncurl -H 'Authorization: Bearer {token}' {stack.url}/api/v1/projects\n")
+        mails = ", ".join(f"{person.mail} ({person.roles[-1]})" for person in PEOPLE.values())
+        say(f"\nSign in as {mails}\nwith the password {demo_password(stack.folders)}\n")
+        if token:
+            others = _command(stack, "personal-token PERSON=tomas")
+            say(f"Try, with a token of Ines that is good for {DAYS} days (others: {others}, or mara):\n")
+            say(f"curl -H 'Authorization: Bearer {token}' {stack.url}/api/v1/projects\n")
         say(f"Logs are in {stack.folders.logs}. Ctrl-C stops everything.")
 
+    def _personal_token(self) -> str | None:
+        """A token of Ines to try with; None if she has changed how she signs in."""
+        try:
+            return personal_token(self._stack.folders, self._stack.url, "ines")
+        except StackError as error:
+            self._terminal.warn(str(error))
+            return None
 
-def _token_command(stack: Stack) -> str:
-    """How a person asks for another token: the port and the data folder are told where they are not the usual ones."""
+
+def _command(stack: Stack, target: str) -> str:
+    """How a person asks make for something: port and data folder are told where they are not the usual ones."""
     data = stack.surroundings.get("NEOFORGE_DATA")
     place = [f"NEOFORGE_DATA={data}"] if data else []
     port = [f"PORT={stack.ports.base}"] if stack.ports.base != DEFAULT else []
-    return " ".join([*place, "make token PERSON=tomas", *port])
+    return " ".join([*place, "make", target, *port])
 
 
 async def _probe_ports(stack: Stack) -> None:
