@@ -166,7 +166,8 @@ async def _span(
             raise
         finally:
             span.set_attribute("rpc.grpc.status_code", code.value[0])
-            metrics.rpc_client_duration.labels(method, code.name).observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            metrics.rpc_client_duration.labels(method, code.name).observe(seconds, metrics.exemplar())
 
 
 async def _attempt(

@@ -2,14 +2,15 @@
 
 from prometheus_client import Counter
 
+from chassis.metrics import begin
+from chassis.threats import threats
+
 sign_ins = Counter("auth_sign_ins_total", "Tries to sign in by outcome: admitted, refused, too_many", ("outcome",))
 refreshes = Counter(
     "auth_refreshes_total",
     "Refresh tokens presented by outcome: rotated, repeated, reused, refused",
     ("outcome",),
 )
-threats = Counter(
-    "threats_total",
-    "What looks like an attack, by kind: token_reuse, brute_force",
-    ("kind",),
-)
+begin(sign_ins, ("admitted", "refused", "too_many"))
+begin(refreshes, ("rotated", "repeated", "reused", "refused"))
+begin(threats, ("token_reuse", "brute_force"))

@@ -7,7 +7,7 @@ from auth.accounts import store as accounts
 from auth.audit.trail import session_of
 from auth.equipment import Equipment
 from auth.errors import InvalidCredentials, InvalidRefreshToken, SessionNotFound
-from auth.metrics import refreshes, threats
+from auth.metrics import refreshes
 from auth.sessions import store, tokens
 from auth.sessions.convert import session_proto
 from auth.sessions.model import MAX_LABEL, Session, Verdict
@@ -19,6 +19,7 @@ from chassis.database import Connection
 from chassis.errors import InvalidFields
 from chassis.mail.addresses import Address, Mailbox
 from chassis.text import check_text
+from chassis.threats import threats
 from neoforge.auth.v1 import sessions_pb2 as pb
 from neoforge.auth.v1 import sessions_pb2_grpc
 

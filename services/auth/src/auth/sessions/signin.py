@@ -10,12 +10,13 @@ from auth.accounts.model import Account
 from auth.attempts.limits import FROM_NETWORK, FROM_STRANGERS
 from auth.equipment import Equipment
 from auth.errors import InvalidCredentials, TooManyAttempts
-from auth.metrics import sign_ins, threats
+from auth.metrics import sign_ins
 from auth.sessions import devices, store
 from auth.sessions.model import SEED_BYTES, Session, network
 from chassis import call as calls
 from chassis.database import Connection
 from chassis.mail.addresses import Address, InvalidAddress
+from chassis.threats import threats
 
 _LONGEST_PASSWORD = 1_000
 """Characters that are looked at: what is longer was never taken."""
