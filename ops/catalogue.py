@@ -27,13 +27,14 @@ _INTRODUCTION = """
 
 <!-- made by `make gen` from ops/metrics.toml -->
 
-Every process has its own `/metrics`: the gateway on its port, services and workers on `NEOFORGE_OPS_LISTEN`. Who asks by
-`Accept` for OpenMetrics gets it, with exemplars (the `trace_id` of a sampled request) on the histograms of requests and calls; all
-others get Prometheus' text format. Each process is a target of its own, so the numbers of one that died end with it.
+Every process has its own `/metrics`: the gateway on its port, services and workers on `NEOFORGE_OPS_LISTEN`.
+Who asks by `Accept` for OpenMetrics gets it, with exemplars (the `trace_id` of a sampled request) on the histograms of
+requests and calls; all others get Prometheus' text format. Each process is a target of its own, so the numbers of one
+that died end with it.
 Prometheus adds the labels `service` (`gateway`, `projects`, ...) and `process` (`serve`, `worker`) from its targets.
 
-Labels have few values: routes are templates, with `unmatched` for addresses that there are not; unknown methods are `other`.
-How these names become dashboards and alerts is told in [Watching](watching.md).
+Labels have few values: routes are templates, with `unmatched` for addresses that there are not; unknown
+methods are `other`. How these names become dashboards and alerts is told in [Watching](watching.md).
 """
 
 

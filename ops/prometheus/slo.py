@@ -22,6 +22,7 @@ class Objective:
     name: str
     budget: float
     edge_bad: str
+    service_all: str
     service_bad: str
     promise: str
 
@@ -31,6 +32,7 @@ OBJECTIVES = (
         "availability",
         0.001,
         f'sum(rate(envoy_http_downstream_rq_xx{{{EDGE},envoy_response_code_class="5"}}[%s]))',
+        "rate(rpc_client_duration_seconds_count[%s])",
         f"rate(rpc_client_duration_seconds_count{{{FAULTS}}}[%s])",
         "99.9 % of requests are answered",
     ),
@@ -39,8 +41,9 @@ OBJECTIVES = (
         0.05,
         f"(sum(rate(envoy_http_downstream_rq_time_count{{{EDGE}}}[%s]))"
         f' - sum(rate(envoy_http_downstream_rq_time_bucket{{{EDGE},le="250"}}[%s])))',
-        "rate(rpc_client_duration_seconds_count[%s])"
-        ' - ignoring (le) rate(rpc_client_duration_seconds_bucket{le="0.25"}[%s])',
+        'rate(rpc_client_duration_seconds_count{code="OK"}[%s])',  # what failed is no answer, however fast
+        'rate(rpc_client_duration_seconds_count{code="OK"}[%s])'
+        ' - ignoring (le) rate(rpc_client_duration_seconds_bucket{code="OK",le="0.25"}[%s])',
         "95 % of requests are answered within 250 ms",
     ),
 )
@@ -89,7 +92,7 @@ def _records(objective: Objective) -> list[dict[str, Any]]:
         made.append(
             {"record": name, "labels": {"service": "edge"}, "expr": f"{_of(objective.edge_bad, window)} / {edge_all}"}
         )
-        every = _by_service(f"rate(rpc_client_duration_seconds_count[{window}])")
+        every = _by_service(_of(objective.service_all, window))
         # Where nothing ever failed there is no series of failures.
         bad = f"({_by_service(_of(objective.service_bad, window))} or 0 * {every})"
         made.append({"record": name, "expr": f"{bad} / {every}"})

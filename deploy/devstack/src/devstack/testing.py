@@ -17,9 +17,11 @@ from chassis.embedded.ports import free_ports
 from chassis.testing.otlp import OtlpReceiver
 from devstack.ports import SPAN
 
-START_S = 120
+START_S = 240
 CLEANUP_INTERVAL_S = 2
 """How often the clean-ups run in the stack of tests."""
+WITH_ALL = {"NEOFORGE_WITH": "auth"}
+"""What starts the services too that a stack has on request alone."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def running_stack(data: Path, environment: Mapping[str, str]) -> Iterator[Stack]
 def stack(tmp_path_factory: pytest.TempPathFactory, otlp: OtlpReceiver) -> Iterator[Stack]:
     """The running stack; its traces, all of them, go to `otlp`."""
     environment = {
+        **WITH_ALL,
         "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.endpoint,
         "OTEL_TRACES_SAMPLER": "parentbased_always_on",
         "OTEL_BSP_SCHEDULE_DELAY": "200",
