@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,7 @@ def flood(stack: Stack) -> Iterator[None]:
 
 
 FAULTS: dict[str, Callable[[Stack], AbstractContextManager[None]]] = {
+    "healthy": lambda _: nullcontext(),
     "flood": flood,
     "slow-database": slow_database,
     "killed-service": killed,
@@ -143,18 +144,17 @@ def phase(stack: Stack, prometheus: Prometheus) -> dict[str, float]:
 
 
 def main() -> None:
-    """Record each fault after a healthy phase of its own."""
+    """Record the stack in health, then with each fault."""
     data, port, process = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     supervisor: Any = _Supervisor(process)
     stack = Stack(port, data, supervisor)
     RECORDINGS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, watched(stack, Path(folder), WITH_ALL) as prometheus:
         for name, fault in FAULTS.items():
-            recorded: dict[str, Any] = {"healthy": phase(stack, prometheus)}
             with fault(stack):
-                recorded["fault"] = phase(stack, prometheus)
+                recorded = phase(stack, prometheus)
             (RECORDINGS / f"{name}.json").write_text(json.dumps(recorded, indent=1, sort_keys=True) + "\n")
-            print(name, len(recorded["healthy"]), len(recorded["fault"]))
+            print(name, len(recorded))
             time.sleep(RECOVERY_S)
 
 
