@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -61,6 +62,7 @@ class Metric:
         return tuple(self.name + part for part in _PARTS[self.type])
 
 
+@cache
 def register() -> dict[str, Metric]:
     """Read the register, by name."""
     entries = tomllib.loads(REGISTER.read_text(encoding="utf-8"))
