@@ -74,12 +74,12 @@ smoke: $(VENV)/.stack ## The checks of a deploy, against a running stack (URL=ht
 	@$(BIN)/python -m devstack smoke $(or $(URL),http://localhost:$(PORT))
 
 .PHONY: lint
-lint: lint-python lint-imports lint-protos lint-migrations lint-envoy lint-generated ## Everything that is checked without running: style, types, imports, protos, migrations, Envoy, drift
+lint: lint-python lint-imports lint-protos lint-migrations lint-envoy lint-rules lint-generated ## Everything that is checked without running: style, types, imports, protos, migrations, Envoy, alerts, drift
 
-.PHONY: lint-python lint-imports lint-protos lint-migrations lint-envoy lint-generated
+.PHONY: lint-python lint-imports lint-protos lint-migrations lint-envoy lint-rules lint-generated
 lint-python: $(VENV)/.dev
 	@echo "==> ruff: format and rules"; $(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
-	@echo "==> mypy --strict"; $(BIN)/mypy $(foreach p,chassis gateway devstack $(SERVICES),-p $(p))
+	@echo "==> mypy --strict"; $(BIN)/mypy $(foreach p,chassis gateway devstack $(SERVICES),-p $(p)) -p ops
 
 lint-imports: $(VENV)/.dev
 	@echo "==> import contracts"; $(BIN)/lint-imports --no-cache
@@ -97,15 +97,24 @@ lint-migrations: $(VENV)/.dev
 lint-envoy: $(VENV)/.stack
 	@echo "==> envoy --mode validate"; $(BIN)/python -m devstack envoy-config --validate
 
+lint-rules:
+	@echo "==> promtool: scrape configuration, rules, alerts that fire and that don't"
+	@if command -v promtool >/dev/null; then \
+		promtool check config ops/prometheus/prometheus.yml >/dev/null && \
+		{ promtool test rules ops/prometheus/tests/*.yml >/dev/null || promtool test rules ops/prometheus/tests/*.yml; }; \
+	else echo "NOT CHECKED: this needs Debian's package: apt-get install --no-install-recommends prometheus"; test -z "$$CI"; fi
+
 lint-generated: $(VENV)/.dev
 	@echo "==> generated files are what \`make gen\` makes"
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python protos/generate.py --check
+	@$(BIN)/python -m ops.generate --check
 
 # --- generating -------------------------------------------------------------------------------------------------------
 
 .PHONY: gen
-gen: $(VENV)/.dev ## Regenerate what is generated (protobuf code)
+gen: $(VENV)/.dev ## Regenerate what is generated (protobuf code, dashboards, rules on error budgets, the page of metrics)
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python protos/generate.py
+	@$(BIN)/python -m ops.generate
 
 .PHONY: new-service
 new-service: $(VENV)/.dev ## Write a new service that runs and is tested (NAME=billing RESOURCE=invoice)

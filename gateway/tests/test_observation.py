@@ -192,7 +192,7 @@ def test_the_gateway_has_no_metrics_of_what_only_services_have() -> None:
     program = "import gateway.serving, prometheus_client as p; print(p.generate_latest().decode())"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert "http_server_request_duration_seconds" in told
-    for name in ("database_", "idempotency_outcomes", "rpc_server_", "threats_", "job_", "mails_", "webhook_"):
+    for name in ("database_", "idempotency_outcomes", "rpc_server_", "job_", "mails_", "webhook_"):
         assert f"\n# TYPE {name}" not in told
 
 
@@ -203,8 +203,61 @@ def test_metrics_have_route_templates_and_classes(ines: httpx.Client, client: ht
     client.get("/wp-login.php")
     until(lambda: count("http_errors_total", route=ITEM, **{"class": "4xx"}) == errors + 1)
     until(lambda: count("http_errors_total", route="unmatched", **{"class": "4xx"}) == unmatched + 1)
-    exposition = client.get("/metrics")
+    exposition = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert exposition.headers["Content-Type"].startswith("application/openmetrics-text")
     assert UNUSED not in exposition.text
     assert "wp-login" not in exposition.text
     until(lambda: count("http_server_requests_in_progress") == 0)
+
+
+def test_metrics_are_openmetrics_for_who_asks_and_prometheus_text_for_others(client: httpx.Client) -> None:
+    assert client.get("/metrics").headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    asked = client.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"})
+    assert asked.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert asked.text.endswith("# EOF\n")
+
+
+def test_a_latency_has_the_trace_of_a_sampled_request_as_its_exemplar(
+    ines: httpx.Client, client: httpx.Client, spans: InMemorySpanExporter
+) -> None:
+    trace_id = ines.get(f"{PATH}/{UNUSED}").headers["X-Trace-Id"]
+    until(lambda: bool(spans.get_finished_spans()))
+    exposition = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}).text
+    assert re.search(rf'duration_seconds_bucket\{{class="4xx",.*# \{{trace_id="{trace_id}"\}}', exposition)
+
+
+def test_a_method_that_nobody_knows_makes_no_label_of_its_own(client: httpx.Client) -> None:
+    labels = {"method": "other", "route": "unmatched", "class": "4xx"}
+    before = count("http_server_request_duration_seconds_count", **labels)
+    client.request("PROPFIND", "/nothing/here")
+    until(lambda: count("http_server_request_duration_seconds_count", **labels) == before + 1)
+    assert "PROPFIND" not in client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("path", "counted"),
+    [
+        ("/wp-login.php", 1),
+        ("/.env", 1),
+        ("/.git/config", 1),
+        ("/backup.sql", 1),
+        ("/cgi-bin/x", 1),
+        ("/nothing/here", 0),
+        ("/api/v1/project", 0),
+        ("/api/v1/status/environment", 0),
+    ],
+)
+def test_paths_of_other_software_are_counted_as_threats(client: httpx.Client, path: str, counted: int) -> None:
+    before = count("threats_total", kind="scanner_path")
+    assert client.get(path).status_code == 404
+    assert count("threats_total", kind="scanner_path") == before + counted
+
+
+@pytest.mark.parametrize(
+    ("token", "kind"),
+    [("not a token", "malformed_token"), ("eyJhbGciOiJub25lIn0.e30.", "forged_token")],
+)
+def test_tokens_that_no_honest_client_sends_are_counted_as_threats(client: httpx.Client, token: str, kind: str) -> None:
+    before = count("threats_total", kind=kind)
+    assert client.get(PATH, headers={"Authorization": f"Bearer {token}"}).status_code == 401
+    assert count("threats_total", kind=kind) == before + 1

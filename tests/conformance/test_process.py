@@ -91,7 +91,7 @@ async def test_the_operators_port_tells_metrics_that_the_process_lives_and_that_
     assert (
         f'rpc_server_duration_seconds_count{{code="OK",method="{act.client.path(specimen.create(1)[0])}"}}' in metrics
     )
-    assert "database_up 1.0" in metrics
+    assert 'dependency_up{dependency="database"} 1.0' in metrics
     assert await asyncio.to_thread(page, "health") == '{"status":"alive"}'
     assert await asyncio.to_thread(page, "ready") == '{"status": "ready", "database": "ok"}'
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from chassis import logs, memory, telemetry
+from chassis import certificate, logs, memory, metrics, telemetry
 from chassis.jobs import command
 from chassis.service import RunningService, Service
 from chassis.settings import MigrationSettings, ServiceSettings, load, refuse
@@ -68,6 +68,8 @@ def main(service: Service[Any], arguments: Sequence[str] | None = None) -> None:
             refuse([("NEOFORGE_REDIS_URL", "must be set for a worker")])
         logs.setup(service.name, settings.log_level)
         telemetry.setup(service.name, service.version)
+        metrics.tell_build(service.version)
+        certificate.tell(settings.tls)
         if verb == "worker":
             from chassis.jobs import worker as workers  # noqa: PLC0415 - a server should not carry Celery's memory
 

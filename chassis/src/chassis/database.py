@@ -264,6 +264,8 @@ class Database:
         idle = stats.get("pool_available", 0)
         service_metrics.database_pool.labels("idle").set(idle)
         service_metrics.database_pool.labels("used").set(stats.get("pool_size", 0) - idle)
+        service_metrics.database_pool_limit.set(stats.get("pool_max", 0))
+        service_metrics.database_pool_waiting.set(stats.get("requests_waiting", 0))
 
 
 def _attributes(url: str) -> Mapping[str, str | int]:

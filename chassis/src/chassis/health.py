@@ -10,7 +10,6 @@ from typing import Final
 from grpc_health.v1 import _async as aio
 from grpc_health.v1 import health_pb2
 
-from chassis import service_metrics
 from chassis.database import Database
 from chassis.errors import Unavailable
 
@@ -57,7 +56,6 @@ class Health:
             answers = True
             if not self.ready and not self._draining:
                 log.info("the database answers")
-        service_metrics.database_up.set(int(answers))
         await self._tell(DATABASE, answers)
         if not self._draining:
             self.ready = answers

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from chassis.metrics import LATENCY_BUCKETS_S
+from chassis.metrics import LATENCY_BUCKETS_S, begin
 
 rpc_server_duration = Histogram(
     "rpc_server_duration_seconds",
@@ -20,9 +20,11 @@ idempotency_outcomes = Counter(
     "Keyed writes by what became of them: recorded, replayed, reused, in_flight",
     ("outcome",),
 )
+begin(idempotency_outcomes, ("recorded", "replayed", "reused", "in_flight"))
 database_pool = Gauge(
     "database_pool_connections",
     "Connections of the pool by state: idle, used",
     ("state",),
 )
-database_up = Gauge("database_up", "1 while the database answers this process, else 0")
+database_pool_limit = Gauge("database_pool_limit_connections", "How many connections the pool may have")
+database_pool_waiting = Gauge("database_pool_waiting_calls", "Calls that wait for a connection of the pool")

@@ -160,7 +160,7 @@ class Tls:
     """The three PEM files of one party to mutual TLS, read when they are asked for so that renewals are seen."""
 
     def __init__(self, ca: Path, certificate: Path, key: Path) -> None:
-        self._ca, self._certificate, self._key = ca, certificate, key
+        self._ca, self.certificate_file, self.key_file = ca, certificate, key
 
     @property
     def ca(self) -> bytes:
@@ -170,7 +170,7 @@ class Tls:
     @property
     def chain(self) -> tuple[bytes, bytes]:
         """Private key and certificate chain (PEM)."""
-        return self._key.read_bytes(), self._certificate.read_bytes()
+        return self.key_file.read_bytes(), self.certificate_file.read_bytes()
 
 
 class ServiceSettings(ProcessSettings):

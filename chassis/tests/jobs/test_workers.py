@@ -218,10 +218,10 @@ async def test_gauges_are_true_with_several_workers_and_after_one_was_killed(
             kept.metric(name)
             for name in (
                 'celery_queue_depth{queue="probe.default"}',
-                'outbox_messages{service="probe",state="waiting"}',
-                'outbox_messages{service="probe",state="leased"}',
-                'outbox_messages{service="probe",state="dead"}',
-                'outbox_oldest_age_seconds{service="probe"}',
+                'outbox_messages{state="waiting"}',
+                'outbox_messages{state="leased"}',
+                'outbox_messages{state="dead"}',
+                "outbox_oldest_age_seconds",
             )
         )
 

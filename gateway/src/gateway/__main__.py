@@ -3,7 +3,7 @@ import importlib.metadata
 
 import uvloop
 
-from chassis import logs, telemetry
+from chassis import certificate, logs, metrics, telemetry
 from chassis.settings import load
 from gateway import serving
 from gateway.settings import GatewaySettings
@@ -16,7 +16,10 @@ def main() -> None:
     parser.parse_args()
     settings = load(GatewaySettings)
     logs.setup("gateway", settings.log_level)
-    telemetry.setup("gateway", importlib.metadata.version("neoforge-gateway"))
+    version = importlib.metadata.version("neoforge-gateway")
+    telemetry.setup("gateway", version)
+    metrics.tell_build(version)
+    certificate.tell(settings.tls)
     uvloop.run(serving.serve(settings))
     telemetry.flush()
 

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import logs
-from gateway import problems
+from gateway import problems, scanners
 from gateway.body import ClientGone
 from gateway.operations import IdConvertor, Operation
 from gateway.problems import Problem
@@ -92,6 +92,7 @@ class Router:
             allow = [(b"allow", _allowed(self._api.routes, scope))]
             return Problem("METHOD_NOT_ALLOWED", f"{scope['method']} is no method of this resource.", headers=allow)
         if refused.status_code == HTTPStatus.NOT_FOUND:
+            scanners.count(scope["path"])
             return Problem("NOT_FOUND", _nothing(self._api.routes, scope))
         return Problem(_BY_STATUS.get(refused.status_code, "INTERNAL"), str(refused.detail))
 

@@ -9,8 +9,6 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from redis.asyncio import Redis
 
-from gateway import metrics
-
 _INTERVAL_S: Final = 0.5
 _TIMEOUT_S: Final = 0.4
 _STALE_S: Final = 3.0
@@ -45,8 +43,6 @@ class Readiness:
         found = await asyncio.gather(*(self._ask(name, probe) for name, probe in self._probes.items()))
         self._states = {name: up for states in found for name, up in states.items()}
         self._seen = time.monotonic()
-        for name, up in self._states.items():
-            metrics.dependency_up.labels(name).set(up)
 
     async def _ask(self, name: str, probe: Probe) -> Mapping[str, bool]:
         try:

@@ -19,6 +19,8 @@ import jwt
 from jwt.algorithms import OKPAlgorithm
 
 from chassis.identity import Caller
+from chassis.metrics import begin
+from chassis.threats import threats
 from gateway import metrics
 from gateway.problems import Problem
 from gateway.revocations import Revocations
@@ -42,6 +44,11 @@ _REMEMBERED: Final = 10_000
 _LONGEST_TOKEN: Final = 8_192
 _TOKEN_CHARACTERS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 
+
+_THREATS: Final = {"malformed": "malformed_token", "algorithm": "forged_token", "signature": "forged_token"}
+"""Reasons for which no honest client is refused; an expired token, or one of a former key, is none."""
+
+begin(threats, set(_THREATS.values()))
 
 PERSONAL: Final = b"nft_"
 """What personal access tokens begin with."""
@@ -294,6 +301,8 @@ def _person(claims: Mapping[str, Any]) -> Proof:
 def _refused(reason: str, description: str = "") -> Problem:
     """A 401 with its challenge (RFC 6750, section 3.1)."""
     metrics.token_rejections.labels(reason).inc()
+    if reason in _THREATS:
+        threats.labels(_THREATS[reason]).inc()
     challenge = 'Bearer realm="neoforge"'
     if reason != "missing":
         challenge += f', error="invalid_token", error_description="{description}"'

@@ -1,15 +1,27 @@
 """The gateway's own metrics; routes appear as templates, never as paths."""
 
+from typing import Final
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from chassis.metrics import LATENCY_BUCKETS_S
 
 http_duration = Histogram(
     "http_server_request_duration_seconds",
-    "Time from a request's head to the end of its answer, by method, route template and status class",
+    "Time from a request's head to the end of its answer, by method, route template and class of its status "
+    "(2xx to 5xx; none: the client went away before there was one)",
     ("method", "route", "class"),
     buckets=LATENCY_BUCKETS_S,
 )
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def method_label(method: str) -> str:
+    """Give the method of a request as a label: anyone may send any word for one, so unknown ones are `other`."""
+    return method if method in _METHODS else "other"
+
+
 http_errors = Counter(
     "http_errors_total",
     "Answers with a status of 400 or above, by route template and class (4xx, 5xx)",
@@ -34,4 +46,3 @@ token_rejections = Counter(
     "Bearer tokens that were refused, by reason",
     ("reason",),
 )
-dependency_up = Gauge("dependency_up", "1 while a dependency answers the gateway's probe, else 0", ("dependency",))

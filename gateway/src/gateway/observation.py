@@ -15,6 +15,7 @@ from opentelemetry.trace import Span, SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import logs, telemetry
+from chassis.metrics import exemplar
 from chassis.sampling import SLOW_S
 from chassis.telemetry import propagator, tracer
 from gateway import metrics
@@ -90,8 +91,8 @@ class Observation:
 def _tell(scope: Scope, span: Span, status: int, seconds: float) -> None:
     method, route = scope["method"], getattr(scope.get("route"), "path_format", _UNMATCHED)
     path = _path(scope)
-    kind = f"{status // 100}xx"
-    metrics.http_duration.labels(method, route, kind).observe(seconds)
+    kind = f"{status // 100}xx" if status else "none"
+    metrics.http_duration.labels(metrics.method_label(method), route, kind).observe(seconds, exemplar())
     if status >= HTTPStatus.BAD_REQUEST:
         metrics.http_errors.labels(route, kind).inc()
     if span.is_recording():

@@ -3,12 +3,11 @@
 from typing import Any, Final
 
 from fastapi import FastAPI
-from prometheus_client import REGISTRY
-from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chassis import metrics
 from gateway.health import Readiness
 
 _NOW: Final = {"Cache-Control": "no-store"}
@@ -59,18 +58,18 @@ def add_probes(api: FastAPI, readiness: Readiness) -> None:
         body |= {name: "ok" if up else "down" for name, up in states.items()}
         return _json(body, 200 if all(states.values()) else 503)
 
+    async def scraped(request: Request) -> Response:
+        metrics.tell_ready(readiness.states())
+        exposition, media_type = metrics.exposition(request.headers.get("accept", ""))
+        return Response(exposition, media_type=media_type, headers=_NOW)
+
     api.add_route("/health", _health, include_in_schema=False)
     api.add_route("/ready", ready, include_in_schema=False)
-    api.add_route("/metrics", _metrics, include_in_schema=False)
+    api.add_route("/metrics", scraped, include_in_schema=False)
 
 
 async def _health(_: Request) -> Response:
     return _json({"status": "alive"})
-
-
-async def _metrics(_: Request) -> Response:
-    exposition: bytes = generate_latest(REGISTRY)  # type: ignore[no-untyped-call] # it has no annotations
-    return Response(exposition, media_type=CONTENT_TYPE_LATEST, headers=_NOW)
 
 
 def _json(body: dict[str, str], status: int = 200) -> Response:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Final, Protocol
 
+from chassis.metrics import begin
 from gateway import metrics
 
 SCRIPT: Final = files("gateway").joinpath("gcra.lua").read_text(encoding="utf-8")
@@ -56,6 +57,9 @@ TIERS: Final[dict[str, Tier]] = {
         Tier("refreshes", 600, 60, strict=True),  # by address: refresh tokens
     )
 }
+
+
+begin(metrics.rate_limit_decisions, TIERS, ("admitted", "refused"))
 
 
 def parse_tiers(changes: Iterable[str]) -> dict[str, Tier]:

@@ -8,12 +8,12 @@ import psycopg
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from auth.metrics import threats
 from auth.testing import People, SignedIn, caller_of, somewhere
 from auth.testing_authenticator import PRESENT, Authenticator
 from chassis.errors import RemoteError
 from chassis.testing.client import Client
 from chassis.testing.plugin import Logins
+from chassis.threats import threats
 from neoforge.auth.v1 import audit_pb2, passkeys_pb2, second_factor_pb2, sessions_pb2
 
 ORIGIN = "https://forge.example.test"

@@ -9,12 +9,12 @@ import psycopg
 import pyotp
 import pytest
 
-from auth.metrics import threats
 from auth.settings import Settings
 from auth.testing import PASSWORD, Enrolled, People, SignedIn, caller_of, somewhere
 from chassis.errors import RemoteError
 from chassis.testing.client import Client
 from chassis.testing.plugin import Logins
+from chassis.threats import threats
 from neoforge.auth.v1 import access_tokens_pb2, accounts_pb2, audit_pb2, passkeys_pb2, second_factor_pb2, sessions_pb2
 
 PERSON = "ines@example.test"

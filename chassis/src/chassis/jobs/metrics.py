@@ -1,16 +1,15 @@
-"""The metrics of jobs; gauges are read from Redis and PostgreSQL: of several processes take the max, not the sum."""
+"""The metrics of jobs; gauges are read from Redis and PostgreSQL: of a service's workers take the max, not the sum."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
 outbox_messages = Gauge(
     "outbox_messages",
     "Messages of the outbox by state: waiting, leased (with the broker or a worker), dead",
-    ("service", "state"),
+    ("state",),
 )
 outbox_oldest_age = Gauge(
     "outbox_oldest_age_seconds",
     "How long the oldest message that is due and not handled has been due",
-    ("service",),
 )
 handed_out = Counter("outbox_handed_out_total", "Messages handed to Celery, repetitions included", ("kind",))
 job_duration = Histogram(

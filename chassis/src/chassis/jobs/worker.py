@@ -165,10 +165,9 @@ class Worker:
     async def _count(self) -> None:
         async with self._database.connection() as connection:
             counts = await self._store.count(connection)
-        name = self.service.name
         for state in ("waiting", "leased", "dead"):
-            metrics.outbox_messages.labels(name, state).set(getattr(counts, state))
-        metrics.outbox_oldest_age.labels(name).set(counts.oldest_age_s)
+            metrics.outbox_messages.labels(state).set(getattr(counts, state))
+        metrics.outbox_oldest_age.set(counts.oldest_age_s)
 
 
 async def _work(service: "Service[Any]", settings: Any, parts: frozenset[str]) -> int:

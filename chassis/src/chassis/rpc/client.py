@@ -177,7 +177,8 @@ async def _span(
             raise
         finally:
             span.set_attribute("rpc.status_code", code.name)
-            metrics.rpc_client_duration.labels(method, code.name).observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            metrics.rpc_client_duration.labels(method, code.name).observe(seconds, metrics.exemplar())
 
 
 @lru_cache(maxsize=512)

@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from chassis import call as calls
-from chassis import logs, service_metrics, telemetry
+from chassis import logs, metrics, service_metrics, telemetry
 from chassis.access import Rule
 from chassis.errors import (
     DETAILS_KEY,
@@ -71,7 +71,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
         known = self._wrapped.get(method)
         if known is None:
             handler = await continuation(handler_call_details)
-            if handler is None:  # an unknown method, which the stubs leave out
+            if handler is None:  # an unknown method, which the stubs leave out; anyone may call it anything
+                service_metrics.rpc_server_duration.labels("other", grpc.StatusCode.UNIMPLEMENTED.name).observe(0)
                 return handler
             known = self._wrapped[method] = self._wrap(method, handler)
         return known
@@ -158,7 +159,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
             finally:
                 span.set_attribute("rpc.status_code", code.name)
                 in_progress.dec()
-                service_metrics.rpc_server_duration.labels(method, code.name).observe(time.perf_counter() - started)
+                seconds = time.perf_counter() - started
+                service_metrics.rpc_server_duration.labels(method, code.name).observe(seconds, metrics.exemplar())
 
     def _caller(self, metadata: Mapping[str, str], context: Context) -> Caller:
         peer = context.auth_context().get("x509_subject_alternative_name", ())

@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Histogram
 
+from chassis.metrics import begin
+
 deliveries = Counter(
     "webhook_deliveries_total",
     "Attempts at messages to webhook endpoints by what became of them: delivered, retried (another attempt is due), "
@@ -18,3 +20,5 @@ endpoints_disabled = Counter(
     "Webhook endpoints that were disabled, by why: failing, gone",
     ("reason",),
 )
+begin(deliveries, ("delivered", "retried", "exhausted", "gone", "put_off", "dropped"))
+begin(endpoints_disabled, ("failing", "gone"))

@@ -21,7 +21,7 @@ from devstack.folders import Folders
 from devstack.ports import SPAN
 from devstack.signin import Login, demo_login, new_session, refreshed
 
-START_S = 120
+START_S = 240
 SPARE_S = 60
 CLEANUP_INTERVAL_S = 2
 """How often the clean-ups run in the stack of tests."""

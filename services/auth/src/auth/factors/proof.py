@@ -14,7 +14,6 @@ from auth.equipment import Equipment
 from auth.errors import TooManyAttempts, WrongSecondFactor
 from auth.factors import recovery, store
 from auth.factors.model import step_of
-from auth.metrics import threats
 from auth.notices import Notices
 from auth.passkeys.ceremonies import Signed
 from auth.passkeys.model import Passkey, Purpose
@@ -25,6 +24,7 @@ from auth.sessions.store import known_network
 from chassis import call as calls
 from chassis.database import Connection
 from chassis.errors import InvalidFields, Violation
+from chassis.threats import threats
 from neoforge.auth.v1 import sessions_pb2 as pb
 
 log = logging.getLogger(__name__)

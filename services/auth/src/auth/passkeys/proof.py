@@ -7,13 +7,13 @@ from uuid_utils.compat import uuid7
 from auth.accounts import store as accounts
 from auth.equipment import Equipment
 from auth.errors import WrongSecondFactor
-from auth.metrics import threats
 from auth.notices import Notices
 from auth.passkeys import store
 from auth.passkeys.ceremonies import Signed, Unverified
 from auth.passkeys.model import CHALLENGE_LIFETIME, Challenge, Passkey, Purpose
 from chassis.convert import parse_uuid
 from chassis.database import Connection
+from chassis.threats import threats
 from neoforge.auth.v1 import sessions_pb2 as pb
 
 

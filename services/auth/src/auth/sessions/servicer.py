@@ -16,7 +16,7 @@ from auth.errors import (
     WrongSecondFactor,
 )
 from auth.factors.proof import PASSKEY, SecondFactor, method_of
-from auth.metrics import refreshes, threats
+from auth.metrics import refreshes
 from auth.notices import Notices
 from auth.passkeys.model import Purpose
 from auth.passkeys.proof import CopiedPasskey, PasskeyProof
@@ -31,6 +31,7 @@ from chassis.convert import page_proto, parse_uuid, timestamp
 from chassis.database import Connection
 from chassis.errors import InvalidFields
 from chassis.text import check_text
+from chassis.threats import threats
 from neoforge.auth.v1 import sessions_pb2 as pb
 from neoforge.auth.v1 import sessions_pb2_grpc
 

@@ -12,7 +12,7 @@ from auth.accounts.model import Account
 from auth.attempts.limits import FROM_NETWORK, FROM_STRANGERS
 from auth.equipment import Equipment
 from auth.errors import InvalidCredentials, InvalidPendingSignIn, TooManyAttempts
-from auth.metrics import sign_ins, threats
+from auth.metrics import sign_ins
 from auth.notices import Notices
 from auth.sessions import devices, pending, store
 from auth.sessions.model import SEED_BYTES, Session, network
@@ -21,6 +21,7 @@ from chassis import call as calls
 from chassis.convert import timestamp
 from chassis.database import Connection
 from chassis.mail.addresses import Address, InvalidAddress
+from chassis.threats import threats
 from neoforge.auth.v1 import sessions_pb2 as pb
 
 _LONGEST_PASSWORD = 1_000

@@ -1,0 +1,10 @@
+"""What looks like an attack, counted in the processes that can tell: the gateway and the auth service."""
+
+from prometheus_client import Counter
+
+threats = Counter(
+    "threats_total",
+    "What looks like an attack, by kind: scanner_path, malformed_token, forged_token, token_reuse, brute_force, "
+    "passkey_copy",
+    ("kind",),
+)

@@ -1,0 +1,152 @@
+"""The dashboards of the whole: overview, edge, jobs, error budgets, PostgreSQL and Redis."""
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+from ops.grafana.panels import (
+    BYTES,
+    MILLISECONDS,
+    NUMBER,
+    PER_SECOND,
+    QUANTILES,
+    RATIO,
+    SECONDS,
+    board,
+    lines,
+    number,
+    quantiles,
+    row,
+)
+
+EDGE = 'envoy_http_conn_manager_prefix="edge"'
+
+
+def overview() -> Dashboard:
+    """How the product does: what people feel, and how much room is left."""
+    edge = [
+        (
+            f"histogram_quantile({q}, sum by (le) (rate(envoy_http_downstream_rq_time_bucket{{{EDGE}}}[$__rate_interval])))",
+            f"p{q * 100:g}",
+        )
+        for q in QUANTILES
+    ]
+    return (
+        board("overview", "overview", "What people feel of the product, and how much room is left.")
+        .with_row(row("Now"))
+        .with_panel(number("Requests", PER_SECOND, f"sum(rate(envoy_http_downstream_rq_xx{{{EDGE}}}[$__rate_interval]))"))
+        .with_panel(number("Failed", RATIO, 'service:availability_bad:ratio_rate5m{service="edge"}'))
+        .with_panel(number("Slower than 250 ms", RATIO, 'service:latency_bad:ratio_rate5m{service="edge"}'))
+        .with_panel(number("Processes down", NUMBER, 'count(up{job="neoforge"} == 0) or vector(0)'))
+        .with_panel(number("Not ready", NUMBER, "count(dependency_up == 0) or vector(0)"))
+        .with_panel(number("Oldest message due", SECONDS, "max(outbox_oldest_age_seconds)"))
+        .with_row(row("Requests"))
+        .with_panel(lines("Requests by class", PER_SECOND, ("sum by (class) (rate(http_server_request_duration_seconds_count[$__rate_interval]))", "{{class}}")))
+        .with_panel(lines("Time at the edge", MILLISECONDS, *edge))
+        .with_panel(lines("Time in the gateway", SECONDS, *quantiles("http_server_request_duration_seconds", 'class!="none"'), exemplars=True))
+        .with_panel(lines("Failed calls by service", RATIO, ("service:availability_bad:ratio_rate5m", "{{service}}")))
+        .with_panel(lines("Slow calls by service", RATIO, ("service:latency_bad:ratio_rate5m", "{{service}}")))
+        .with_panel(lines("p95 by service", SECONDS, ("histogram_quantile(0.95, sum by (service, le) (rate(rpc_server_duration_seconds_bucket[$__rate_interval])))", "{{service}}")))
+        .with_row(row("Saturation"))
+        .with_panel(lines("CPU by process", NUMBER, ('sum by (service, process) (rate(process_cpu_seconds_total{job="neoforge"}[$__rate_interval]))', "{{service}} {{process}}")))
+        .with_panel(lines("Memory by process", BYTES, ('sum by (service, process) (process_resident_memory_bytes{job="neoforge"})', "{{service}} {{process}}")))
+        .with_panel(lines("Database pools in use", RATIO, ('sum by (service, process) (database_pool_connections{state="used"}) / sum by (service, process) (database_pool_limit_connections)', "{{service}} {{process}}")))
+        .with_panel(lines("In progress", NUMBER, ("sum(http_server_requests_in_progress)", "requests"), ("sum by (service) (rpc_server_calls_in_progress)", "calls of {{service}}")))
+        .with_panel(lines("Open files", RATIO, ('max by (service, process) (process_open_fds{job="neoforge"} / process_max_fds{job="neoforge"})', "{{service}} {{process}}")))
+        .with_panel(lines("Ready", NUMBER, ("min by (service, process) (dependency_up)", "{{service}} {{process}}")))
+        .with_panel(lines("Versions", NUMBER, ("count by (version, python) (neoforge_build_info)", "{{version}} on Python {{python}}")))
+        .with_panel(lines("Up for", SECONDS, ('time() - min by (service, process) (process_start_time_seconds{job="neoforge"})', "{{service}} {{process}}")))
+        .with_panel(lines("Certificates expire in", SECONDS, ("min by (service) (tls_certificate_expires_timestamp_seconds > 0) - time()", "{{service}}")))
+    )  # fmt: skip
+
+
+def edge() -> Dashboard:
+    """Who is let in: limits, keyed writes, threats."""
+    return (
+        board("edge", "edge", "Who is let in, and who is not: limits, keyed writes, tokens, threats.")
+        .with_row(row("Requests"))
+        .with_panel(lines("Answers by class", PER_SECOND, (f"sum by (envoy_response_code_class) (rate(envoy_http_downstream_rq_xx{{{EDGE}}}[$__rate_interval]))", "{{envoy_response_code_class}}xx")))
+        .with_panel(lines("Connections and requests", NUMBER, (f"sum(envoy_http_downstream_cx_active{{{EDGE}}})", "connections"), (f"sum(envoy_http_downstream_rq_active{{{EDGE}}})", "requests")))
+        .with_panel(lines("Busiest routes", PER_SECOND, ("topk(10, sum by (method, route) (rate(http_server_request_duration_seconds_count[$__rate_interval])))", "{{method}} {{route}}")))
+        .with_panel(lines("p95 of the slowest routes", SECONDS, ("topk(10, histogram_quantile(0.95, sum by (route, le) (rate(http_server_request_duration_seconds_bucket[$__rate_interval]))))", "{{route}}"), exemplars=True))
+        .with_panel(lines("4xx by route", PER_SECOND, ('topk(10, sum by (route) (rate(http_errors_total{class="4xx"}[$__rate_interval])))', "{{route}}")))
+        .with_panel(lines("5xx by route", PER_SECOND, ('topk(10, sum by (route) (rate(http_errors_total{class="5xx"}[$__rate_interval]))) or vector(0)', "{{route}}")))
+        .with_row(row("Limits and keyed writes"))
+        .with_panel(lines("Admitted by tier", PER_SECOND, ('sum by (tier) (rate(rate_limit_decisions_total{outcome="admitted"}[$__rate_interval]))', "{{tier}}")))
+        .with_panel(lines("Refused by tier", PER_SECOND, ('sum by (tier) (rate(rate_limit_decisions_total{outcome="refused"}[$__rate_interval]))', "{{tier}}")))
+        .with_panel(lines("Decided without Redis", PER_SECOND, ("sum(rate(rate_limit_local_decisions_total[$__rate_interval]))", "decisions")))
+        .with_panel(lines("Keyed writes by outcome", PER_SECOND, ("sum by (outcome) (rate(idempotency_outcomes_total[$__rate_interval]))", "{{outcome}}")))
+        .with_panel(lines("Last good answers", PER_SECOND, ("sum(rate(stale_answers_total[$__rate_interval]))", "answers")))
+        .with_row(row("Threats"))
+        .with_panel(lines("Threats by kind", PER_SECOND, ("sum by (kind) (rate(threats_total[$__rate_interval]))", "{{kind}}")))
+        .with_panel(lines("Refused tokens by reason", PER_SECOND, ("sum by (reason) (rate(token_rejections_total[$__rate_interval]))", "{{reason}}")))
+    )  # fmt: skip
+
+
+def jobs() -> Dashboard:
+    """Work that is done later."""
+    return (
+        board("jobs", "jobs and queues", "Work that is done later: outbox, queues, attempts, mail, webhooks.")
+        .with_row(row("Waiting"))
+        .with_panel(lines("Depth of queues", NUMBER, ("max by (queue) (celery_queue_depth)", "{{queue}}")))
+        .with_panel(lines("Messages of the outbox", NUMBER, ("max by (service, state) (outbox_messages)", "{{service}} {{state}}")))
+        .with_panel(lines("Oldest message that is due", SECONDS, ("max by (service) (outbox_oldest_age_seconds)", "{{service}}")))
+        .with_row(row("Attempts"))
+        .with_panel(lines("Attempts by outcome", PER_SECOND, ("sum by (outcome) (rate(job_duration_seconds_count[$__rate_interval]))", "{{outcome}}")))
+        .with_panel(lines("Attempts by kind", PER_SECOND, ("topk(10, sum by (kind) (rate(job_duration_seconds_count[$__rate_interval])))", "{{kind}}")))
+        .with_panel(lines("p95 by kind", SECONDS, ("topk(10, histogram_quantile(0.95, sum by (kind, le) (rate(job_duration_seconds_bucket[$__rate_interval]))))", "{{kind}}")))
+        .with_panel(lines("Handed to Celery", PER_SECOND, ("sum by (kind) (rate(outbox_handed_out_total[$__rate_interval]))", "{{kind}}")))
+        .with_panel(lines("Failures by kind", PER_SECOND, ("sum by (kind) (rate(job_failures_total[$__rate_interval])) or vector(0)", "{{kind}}")))
+        .with_panel(lines("Repeated attempts by kind", PER_SECOND, ("sum by (kind) (rate(job_retries_total[$__rate_interval])) or vector(0)", "{{kind}}")))
+        .with_row(row("Mail and webhooks"))
+        .with_panel(lines("Mails by outcome", PER_SECOND, ("sum by (outcome) (rate(mail_messages_total[$__rate_interval]))", "{{outcome}}")))
+        .with_panel(lines("Webhook attempts by outcome", PER_SECOND, ("sum by (outcome) (rate(webhook_deliveries_total[$__rate_interval]))", "{{outcome}}")))
+        .with_panel(lines("p95 of webhook endpoints", SECONDS, ("histogram_quantile(0.95, sum by (le) (rate(webhook_delivery_duration_seconds_bucket[$__rate_interval])))", "p95")))
+        .with_panel(lines("Endpoints disabled", NUMBER, ("sum by (reason) (increase(webhook_endpoints_disabled_total[$__range])) or vector(0)", "{{reason}}")))
+    )  # fmt: skip
+
+
+def slo() -> Dashboard:
+    """The promises, and what is left of what may go wrong."""
+    made = board("slo", "error budgets", "The promises, and what is left of what may go wrong in 30 days.").time(
+        "now-7d", "now"
+    )
+    for name, budget, promise in (
+        ("availability", 0.001, "99.9 % are answered"),
+        ("latency", 0.05, "95 % within 250 ms"),
+    ):
+        bad = f"service:{name}_bad:ratio_rate"
+        made = (
+            made.with_row(row(f"{name.capitalize()}: {promise}"))
+            .with_panel(lines("Budget left, as of the last three days", RATIO, (f"clamp_min(1 - {bad}3d / {budget}, 0)", "{{service}}"), span=12))
+            .with_panel(lines("Burn rate of the last hour (14.4 wakes someone)", NUMBER, (f"{bad}1h / {budget}", "{{service}}"), span=12))
+            .with_panel(lines("Burn rate of six hours (6 wakes someone)", NUMBER, (f"{bad}6h / {budget}", "{{service}}"), span=12))
+            .with_panel(lines("Burn rate of a day (3 makes a ticket)", NUMBER, (f"{bad}1d / {budget}", "{{service}}"), span=12))
+        )  # fmt: skip
+    return made
+
+
+def stores() -> Dashboard:
+    """PostgreSQL and Redis by their exporters."""
+    ours = 'datname="neoforge"'
+    return (
+        board("stores", "PostgreSQL and Redis", "By postgres_exporter and redis_exporter.")
+        .with_row(row("PostgreSQL"))
+        .with_panel(number("Answers", NUMBER, "min(pg_up)", span=6))
+        .with_panel(number("Connections in use", RATIO, "sum(pg_stat_activity_count) / max(pg_settings_max_connections)", span=6))
+        .with_panel(number("Size", BYTES, f"max(pg_database_size_bytes{{{ours}}})", span=6))
+        .with_panel(number("Last backup", SECONDS, "time() - max(backup_last_success_timestamp_seconds)", span=6))
+        .with_panel(lines("Connections by state", NUMBER, (f"sum by (state) (pg_stat_activity_count{{{ours}}})", "{{state}}")))
+        .with_panel(lines("Transactions", PER_SECOND, (f"sum(rate(pg_stat_database_xact_commit{{{ours}}}[$__rate_interval]))", "committed"), (f"sum(rate(pg_stat_database_xact_rollback{{{ours}}}[$__rate_interval]))", "rolled back")))
+        .with_panel(lines("Oldest transaction", SECONDS, (f"max by (state) (pg_stat_activity_max_tx_duration{{{ours}}})", "{{state}}")))
+        .with_panel(lines("Found in memory", RATIO, (f"sum(rate(pg_stat_database_blks_hit{{{ours}}}[$__rate_interval])) / (sum(rate(pg_stat_database_blks_hit{{{ours}}}[$__rate_interval])) + sum(rate(pg_stat_database_blks_read{{{ours}}}[$__rate_interval])))", "of blocks")))
+        .with_panel(lines("Rows", PER_SECOND, (f"sum(rate(pg_stat_database_tup_fetched{{{ours}}}[$__rate_interval]))", "by index"), (f"sum(rate(pg_stat_database_tup_returned{{{ours}}}[$__rate_interval]))", "read")))
+        .with_panel(lines("Deadlocks and temporary files", NUMBER, (f"sum(rate(pg_stat_database_deadlocks{{{ours}}}[$__rate_interval]))", "deadlocks a second"), (f"sum(rate(pg_stat_database_temp_bytes{{{ours}}}[$__rate_interval]))", "bytes a second")))
+        .with_panel(lines("Locks", NUMBER, (f"sum by (mode) (pg_locks_count{{{ours}}})", "{{mode}}")))
+        .with_row(row("Redis"))
+        .with_panel(number("Answers", NUMBER, "min(redis_up)", span=8))
+        .with_panel(number("Written to disk", NUMBER, "min(redis_aof_last_write_status)", span=8))
+        .with_panel(number("Evicted", NUMBER, "sum(redis_evicted_keys_total)", span=8))
+        .with_panel(lines("Memory", BYTES, ("sum(redis_memory_used_bytes)", "used")))
+        .with_panel(lines("Clients", NUMBER, ("sum(redis_connected_clients)", "connected"), ("sum(redis_blocked_clients)", "waiting for work")))
+        .with_panel(lines("Keys", NUMBER, ("sum by (db) (redis_db_keys)", "{{db}}")))
+        .with_panel(lines("Commands", PER_SECOND, ("topk(10, sum by (cmd) (rate(redis_commands_total[$__rate_interval])))", "{{cmd}}")))
+        .with_panel(lines("Time in commands", NUMBER, ("topk(10, sum by (cmd) (rate(redis_commands_duration_seconds_total[$__rate_interval])))", "{{cmd}}")))
+    )  # fmt: skip

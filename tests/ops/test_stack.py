@@ -1,0 +1,133 @@
+"""What is shown and alerted on exists: every query against the running stack while people use it."""
+
+import os
+import re
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import httpx
+import pytest
+from ops.catalogue import OWN, ROOT, Metric, names_in, of_series, register
+from tests.ops.watching import Prometheus, alerts, dashboards, free_port, listen_in, try_the_door, use
+
+from chassis.testing.waiting import until
+from devstack.testing import Stack
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+RANGES = {"$__rate_interval": "2m", "$__range": "2m"}
+ROUNDS = 3
+
+
+@pytest.fixture(scope="module")
+def used(stack: Stack, prometheus: Prometheus) -> Prometheus:
+    """Prometheus after it has seen people at work several times, jobs and webhooks included."""
+    with stack.client("ines") as client:
+        listen_in(client, f"http://127.0.0.1:{free_port()}/")
+        for _ in range(ROUNDS):
+            use(client)
+            try_the_door(client)
+            prometheus.wait_for(f"min(timestamp(up)) > {time.time()}")
+    for query in (
+        "sum(rate(webhook_deliveries_total[2m])) > 0",
+        "sum(rate(mail_messages_total[2m])) > 0",
+        'count(sum by (service) (rate(job_duration_seconds_count[2m])) > 0) == count(up{process="worker"})',
+    ):
+        prometheus.wait_for(query)
+    return prometheus
+
+
+def test_every_query_of_every_dashboard_has_a_result(used: Prometheus) -> None:
+    asked = 0
+    for panel, query in dashboards():
+        for name, value in RANGES.items():
+            query = query.replace(name, value)  # noqa: PLW2901 - Grafana fills them in the same way
+        values = [float(series["value"][1]) for series in used.ask(query)]
+        assert any(value == value for value in values), f"{panel}: nothing but NaN from {query}"  # noqa: PLR0124 - NaN
+        asked += 1
+    assert asked > 150
+
+
+def test_what_alerts_look_at_is_there_and_their_expressions_are_evaluated(used: Prometheus) -> None:
+    for alert in alerts():
+        for name in names_in(alert["expr"]):
+            for selector in set(re.findall(rf"(?<![\w:]){name}(?![\w:])(?:\{{[^}}]*\}})?", alert["expr"])):
+                # What is refused or dead begins at 0, so that it is there before it happens.
+                assert used.ask(selector.replace('{kind!="token_reuse"}', "")), f"{alert['alert']}: {selector}"
+    states = {rule["name"]: rule for group in used.get("rules")["groups"] for rule in group["rules"]}
+    assert {alert["alert"] for alert in alerts()} <= states.keys()
+    assert {rule["name"]: rule.get("lastError") for rule in states.values() if rule["health"] != "ok"} == {}
+
+
+def test_every_target_is_up(used: Prometheus) -> None:
+    assert used.ask("up == 0") == []
+
+
+def _sources(labels: dict[str, str]) -> set[str]:
+    """As what the register calls a process."""
+    if labels["service"] == "gateway":
+        return {"gateway"}
+    return {"worker" if labels["process"] == "worker" else "service", labels["service"]}
+
+
+def test_each_process_tells_what_the_register_says_and_nothing_else(used: Prometheus) -> None:
+    known = of_series(register())
+    told: dict[str, set[str]] = {}
+    for series in used.get("series", **{"match[]": '{job="neoforge"}'}):
+        if not series["__name__"].startswith(("python_", "scrape_", "service:", "ALERTS")):
+            told.setdefault(series["__name__"], set()).update(_sources(series))
+    assert told.keys() <= known.keys()
+    for name, sources in told.items():
+        allowed = set(known[name].sources)
+        if name != "up":
+            assert sources & OWN - {"auth"} <= allowed | ({"service", "worker"} if "auth" in allowed else set()), name
+
+
+def _exposed(stack: Stack) -> set[str]:
+    ports = [stack.port + offset for offset in (1, *range(20, 25), *range(30, 35))]
+    texts = [httpx.get(f"http://127.0.0.1:{port}/metrics").text for port in ports]
+    return {name for text in texts for name in re.findall(r"^# TYPE (\w+)", text, re.MULTILINE)}
+
+
+def test_each_metric_that_the_documentation_names_is_on_a_metrics_page(used: Prometheus, stack: Stack) -> None:
+    documented = {
+        name
+        for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+        for name in re.findall(r"`([a-z][a-z0-9_]*)(?:\{[a-z_,]+[^}`]*\})?`", page.read_text())
+    }
+    ours: set[Metric] = {metric for metric in register().values() if metric.ours}
+    named = {metric.name for metric in ours} & documented
+    assert named == {metric.name for metric in ours}
+    assert named <= _exposed(stack)
+
+
+async def test_nothing_remains_of_a_gateway_that_was_killed_under_load(stack: Stack, used: Prometheus) -> None:
+    def page() -> str:
+        try:
+            return httpx.get(f"http://127.0.0.1:{stack.port + 1}/metrics").text
+        except httpx.TransportError:
+            return ""
+
+    def started() -> float:
+        found = re.search(r"^process_start_time_seconds (\S+)", page(), re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    before = started()
+    killed = stack.pid_of("gateway", "serve")
+
+    def knock(_: int) -> None:
+        with suppress(httpx.TransportError):
+            httpx.get(f"{stack.url}/api/v1/status", headers={"X-Forwarded-For": "198.51.100.78"})
+
+    with ThreadPoolExecutor(8) as people:
+        knocking = [people.submit(knock, number) for number in range(60)]
+        os.kill(killed, signal.SIGKILL)
+        for one in knocking:
+            one.result()
+
+    # Counters begin anew: nothing of the dead process is added to what its successor tells.
+    await until(lambda: started() > before, longest_s=120)
+    await until(lambda: "\nhttp_server_requests_in_progress 0.0\n" in page())
+    await until(lambda: httpx.get(f"{stack.url}/ready").status_code == 200)
