@@ -20,9 +20,10 @@ def server(request: pytest.FixtureRequest) -> Iterator[OpsServer]:
     made.stop()
 
 
-def page(server: OpsServer, path: str) -> tuple[int, str]:
+def page(server: OpsServer, path: str, accept: str = "*/*") -> tuple[int, str]:
+    address = f"http://{server.host}:{server.port}{path}"  # type: ignore[attr-defined] # as above
     try:
-        with urllib.request.urlopen(f"http://{server.host}:{server.port}{path}") as answer:  # type: ignore[attr-defined] # as above
+        with urllib.request.urlopen(urllib.request.Request(address, headers={"Accept": accept})) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as refused:
         with refused:
@@ -40,7 +41,8 @@ def test_health_metrics_and_nothing_else(server: OpsServer) -> None:
     assert page(server, "/health") == (200, '{"status":"alive"}')
     code, metrics = page(server, "/metrics")
     assert code == 200
-    assert metrics.endswith("# EOF\n")
+    assert "# TYPE python_info gauge" in metrics
+    assert page(server, "/metrics", "application/openmetrics-text")[1].endswith("# EOF\n")
     assert page(server, "/")[0] == page(server, "/metrics/more")[0] == 404
 
 

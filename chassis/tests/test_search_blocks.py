@@ -33,7 +33,7 @@ async def connection(postgresql: PostgreSQL) -> AsyncIterator[Connection]:
             "CREATE TEMPORARY TABLE things (id uuid, number bigint, kind text, body text,"
             f" words tsvector GENERATED ALWAYS AS ({WORDS}) STORED)".encode()
         )
-        yield Connection(connection)
+        yield Connection(connection, {})
 
 
 async def fill(connection: Connection) -> None:

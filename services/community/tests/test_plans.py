@@ -49,7 +49,7 @@ class Explained(Connection):
     """A connection that looks at how each statement is run, with the values known to the planner and unknown."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        super().__init__(connection)
+        super().__init__(connection, {})
         self.most: dict[str, int] = {}
 
     async def _run(self, compiled: Statement, parameters: Mapping[str, Any]) -> psycopg.AsyncCursor[Any]:
