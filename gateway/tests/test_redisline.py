@@ -4,12 +4,14 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
 from chassis.embedded.redis import Redis as RedisServer
-from gateway.ratelimit import SCRIPT, Limiter, Tier
+from gateway.ratelimit import SCRIPT, Limiter, Tier, Uncounted
 from gateway.redisline import RedisLine
 
 TIER = Tier("reads", 1_000, 24 * 60 * 60)
@@ -97,13 +99,42 @@ async def test_a_redis_that_hangs_holds_nobody_longer_than_the_patience(tmp_path
             await until_back(line)
 
 
+async def test_a_strict_tier_waits_for_a_redis_that_is_busy_for_a_moment_and_counts_once(
+    redis_server: RedisServer,
+) -> None:
+    strict = replace(TIER, strict=True)
+    async with Redis.from_url(redis_server.url) as redis:
+        line = RedisLine(redis, "gcra", SCRIPT, 0.000_001)
+        limiter = Limiter(line)
+        taking = asyncio.create_task(limiter.take(strict, "patient"))
+        await asyncio.sleep(0)  # it is in the line, which nobody carries yet
+        going = asyncio.create_task(line.keep_going())
+        assert (await taking).left == TIER.quota - 1
+        going.cancel()
+
+
+async def test_a_strict_tier_admits_nothing_that_redis_does_not_count(tmp_path: Path) -> None:
+    strict = replace(TIER, strict=True)
+    with RedisServer(tmp_path / "redis") as server:
+        async with line_to(server.url, 0.02) as line:
+            await until_back(line)
+            async with Redis.from_url(server.url) as redis:
+                pid = (await redis.info("server"))["process_id"]
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                with pytest.raises(Uncounted):
+                    await Limiter(line).take(strict, "someone")
+            finally:
+                os.kill(pid, signal.SIGCONT)
+
+
 async def test_who_was_counted_in_redis_does_not_begin_with_a_full_bucket_in_memory() -> None:
     class Counting:
         """Redis as it counts, until it is away."""
 
         away = False
 
-        async def run(self, _key: str, *_arguments: int) -> list[int] | None:
+        async def run(self, _key: str, *_arguments: int, **_options: float) -> list[int] | None:
             return None if self.away else [1, 2, 0, 1, 1_700_000_000_000_000]
 
         def send(self, _key: str, *_arguments: int) -> None:

@@ -20,7 +20,8 @@ from gateway import metrics
 SCRIPT: Final = files("gateway").joinpath("gcra.lua").read_text(encoding="utf-8")
 
 _MICROSECONDS: Final = 1_000_000
-_STRICT_TRIES: Final = 6
+_STRICT_PATIENCE_S: Final = 1.0
+"""So long a strict tier waits for Redis: there is nothing else to decide by, and a busy moment must keep nobody out."""
 _STRICT_PAUSE_S: Final = 0.05
 _LOCAL_BUCKETS: Final = 10_000
 """Buckets kept in memory while Redis is away; the longest unused makes room."""
@@ -120,8 +121,8 @@ class Uncounted(Exception):
 class Scripts(Protocol):
     """Runs the script in Redis, or says at once that Redis is away."""
 
-    async def run(self, key: str, *arguments: int) -> list[int] | None:
-        """Give the script's result; None when Redis does not answer in time."""
+    async def run(self, key: str, *arguments: int, patience_s: float | None = None) -> list[int] | None:
+        """Give the script's result; None when Redis does not answer in time, its own or that given."""
 
     def send(self, key: str, *arguments: int) -> None:
         """Run the script after everything asked before, and don't wait for it."""
@@ -140,20 +141,27 @@ class Limiter:
         Raises:
             Uncounted: the tier is strict, and Redis does not answer.
         """
-        answer = await self._scripts.run(_key(tier, who), tier.interval_us, tier.quota, 1)
-        for _ in range(_STRICT_TRIES if tier.strict else 0):  # a moment's delay must keep nobody out
-            if answer is not None:
-                break
-            await asyncio.sleep(_STRICT_PAUSE_S)
+        answer: list[int] | None
+        if tier.strict:
+            answer = await self._take_strictly(tier, who)
+        else:
             answer = await self._scripts.run(_key(tier, who), tier.interval_us, tier.quota, 1)
-        if answer is None and tier.strict:
-            raise Uncounted
         if answer is None:
             metrics.rate_limit_local.inc()
             return self._local.take(tier, who, time.time_ns() // 1_000)
         allowed, left, retry_us, more_us, now_us = answer
         self._local.learn(tier, who, left, time.time_ns() // 1_000)
         return Decision(tier, bool(allowed), left, retry_us, more_us, now_us)
+
+    async def _take_strictly(self, tier: Tier, who: str) -> list[int]:
+        now = asyncio.get_running_loop().time
+        until = now() + _STRICT_PATIENCE_S
+        while (left_s := until - now()) > 0:
+            answer = await self._scripts.run(_key(tier, who), tier.interval_us, tier.quota, 1, patience_s=left_s)
+            if answer is not None:
+                return answer
+            await asyncio.sleep(_STRICT_PAUSE_S)
+        raise Uncounted
 
     def give_back(self, decision: Decision, who: str) -> Decision:
         """Undo a taken request that turned out to cost nothing, and tell how the bucket stands without it."""

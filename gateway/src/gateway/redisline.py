@@ -42,14 +42,14 @@ class RedisLine:
         self._wake = asyncio.Event()
         self._away = False
 
-    async def run(self, key: str, *arguments: int) -> list[int] | None:
-        """Give the script's result; None when Redis does not answer in time."""
+    async def run(self, key: str, *arguments: int, patience_s: float | None = None) -> list[int] | None:
+        """Give the script's result; None when Redis does not answer in time, or in this one's own `patience_s`."""
         if self._away:
             return None
         future: asyncio.Future[list[int] | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(((key, *arguments), future))
         self._wake.set()
-        timer = self._set_timer(future)
+        timer = self._set_timer(future, self._patience_s if patience_s is None else patience_s)
         # A span of this request's own command, from its place in the line to its result: pipelines serve many traces.
         with self._spans.command("EVALSHA", self._name) as span:
             try:
@@ -60,16 +60,16 @@ class RedisLine:
                 telemetry.fail(span, "timeout", "decided without Redis")
         return result
 
-    def _set_timer(self, future: "asyncio.Future[list[int] | None]") -> asyncio.TimerHandle:
+    def _set_timer(self, future: "asyncio.Future[list[int] | None]", patience_s: float) -> asyncio.TimerHandle:
         loop = asyncio.get_running_loop()
-        return loop.call_later(self._patience_s, self._run_out, future, loop.time() + self._patience_s)
+        return loop.call_later(patience_s, self._run_out, future, loop.time() + patience_s)
 
     def _run_out(self, future: "asyncio.Future[list[int] | None]", due: float) -> None:
         """Decide without Redis, unless it was this loop that was late: the answer may lie there already."""
         if future.done():
             return
         if asyncio.get_running_loop().time() - due > self._patience_s / 2:
-            self._set_timer(future)
+            self._set_timer(future, self._patience_s)
         else:
             future.set_result(None)
 
