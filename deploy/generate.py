@@ -1,0 +1,160 @@
+"""Writes what deploys are made of from what stands elsewhere: Envoy's configuration for containers, the schemas of the
+chart's values, values for a process that is released alone, and examples of what the chart renders.
+
+    python deploy/generate.py [--check]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined
+
+DEPLOY = Path(__file__).parent
+ROOT = DEPLOY.parent
+CHART = DEPLOY / "helm" / "neoforge"
+SERVICE_CHART = CHART / "charts" / "service"
+sys.path.insert(0, str(DEPLOY / "helm"))
+
+import schema  # noqa: E402 - a file beside this script, not a package that is installed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+KUBERNETES = "1.31"
+_HEAD = "# Made by `make gen` from {source}; changes belong there.\n"
+
+
+def services() -> list[str]:
+    """Give the name of every service."""
+    return sorted(path.parent.name for path in (ROOT / "services").glob("*/pyproject.toml"))
+
+
+def settings() -> list[str]:
+    """Give every setting that some process has, as its variable is called."""
+    kinds = [importlib.import_module(f"{name}.settings").Settings for name in services()]
+    kinds.append(importlib.import_module("gateway.settings").GatewaySettings)
+    kinds.append(importlib.import_module("chassis.settings").MigrationSettings)
+    return sorted({f"NEOFORGE_{field.upper()}" for kind in kinds for field in kind.model_fields})
+
+
+def envoy(gateway: str, collector: str | None) -> str:
+    """Envoy's configuration for a container whose gateway and trace collector have these names."""
+    source = DEPLOY / "envoy" / "envoy.yaml.j2"
+    template = Environment(undefined=StrictUndefined, autoescape=False).from_string(source.read_text())  # noqa: S701 - YAML
+    text = template.render(
+        listen={"host": "0.0.0.0", "port": 8080},
+        gateway={"host": gateway, "port": 8080},
+        admin={"host": "0.0.0.0", "port": 9901},
+        otlp={"host": collector, "port": 4317, "tls": False} if collector else None,
+        sampled_percent=100,
+    )
+    return _HEAD.format(source="deploy/envoy/envoy.yaml.j2") + text + "\n"
+
+
+def alone(process: str, values: dict[str, Any]) -> str:
+    """The values by which charts/service is the release of one process."""
+    own = {key: value for key, value in values[process].items() if key != "enabled"}
+    shared = values["global"] | {"instance": "neoforge"}
+    body = yaml.safe_dump({"name": process, **own, "global": shared}, sort_keys=False, width=1_000)
+    return _HEAD.format(source="deploy/helm/neoforge/values.yaml") + body
+
+
+def rendered(values: Path) -> str:
+    """What the chart makes of these values."""
+    program = shutil.which("helm", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}") or "helm"
+    command = [program, "template", "neoforge", CHART, "--namespace", "neoforge", "--values", values]
+    done = subprocess.run(  # noqa: S603 - the program of the development environment
+        [*command, "--kube-version", KUBERNETES, "--api-versions", "monitoring.coreos.com/v1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"helm template with {values.relative_to(ROOT)}:\n{done.stderr}")
+    # Dashboards stand in ops/grafana already, and nobody reads them here.
+    objects = [part for part in done.stdout.split("\n---\n") if "-dashboard-" not in part]
+    return _HEAD.format(source=f"the chart and {values.relative_to(ROOT)}") + "\n---\n".join(objects)
+
+
+def observability() -> dict[Path, str]:
+    """What the chart carries of ops/, since Helm reads nothing else: alerts as they are, dashboards on a line."""
+    files = {CHART / "files" / "service.sql": (ROOT / "ops" / "sql" / "service.sql").read_text()}
+    for rules in sorted((ROOT / "ops" / "prometheus" / "rules").glob("*.yml")):
+        files[CHART / "files" / "rules" / rules.name] = rules.read_text()
+    scrape = ROOT / "ops" / "prometheus" / "prometheus.yml"
+    if scrape.is_file():
+        alerting = {"alerting": {"alertmanagers": [{"static_configs": [{"targets": ["alertmanager:9093"]}]}]}}
+        body = yaml.safe_dump(yaml.safe_load(scrape.read_text()) | alerting, sort_keys=False)
+        files[DEPLOY / "compose" / "prometheus.yml"] = _HEAD.format(source="ops/prometheus/prometheus.yml") + body
+    for dashboard in sorted((ROOT / "ops" / "grafana" / "dashboards").glob("*.json")):
+        compact = json.dumps(json.loads(dashboard.read_text()), separators=(",", ":"))
+        files[CHART / "files" / "dashboards" / dashboard.name] = compact + "\n"
+    return files
+
+
+def write(files: dict[Path, str], *, check: bool) -> list[Path]:
+    """Write the files whose text is another now, or only say which."""
+    stale = [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
+    if not check:
+        for path in stale:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(files[path])
+    return stale
+
+
+def strays(made: Iterable[Path]) -> list[Path]:
+    """What lies among the generated files and is none of them."""
+    known = set(made)
+    folders = (
+        CHART / "services",
+        CHART / "files" / "rules",
+        CHART / "files" / "dashboards",
+        CHART / "examples" / "rendered",
+    )
+    return [path for folder in folders for path in folder.glob("*") if path not in known]
+
+
+def main() -> int:
+    """Write the files, or with --check say which are not what would be written."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    known, processes = settings(), ["gateway", *services()]
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    inputs = {
+        DEPLOY / "envoy" / "compose.yaml": envoy("gateway", "otel-collector"),
+        CHART / "files" / "envoy.yaml": envoy("GATEWAY_HOST", None),
+        CHART / "files" / "envoy-traced.yaml": envoy("GATEWAY_HOST", "COLLECTOR_HOST"),
+        CHART / "values.schema.json": json.dumps(schema.of_the_whole(known, processes), indent=2) + "\n",
+        SERVICE_CHART / "values.schema.json": json.dumps(schema.of_a_process(known), indent=2) + "\n",
+        **observability(),
+        **{CHART / "services" / f"{process}.yaml": alone(process, values) for process in processes},
+    }
+    stale = write(inputs, check=check)
+    examples = {
+        CHART / "examples" / "rendered" / path.name: rendered(path)
+        for path in sorted((CHART / "examples").glob("*.yaml"))
+    }
+    stale += write(examples, check=check)
+    others = strays([*inputs, *examples])
+    if check:
+        for path in stale + others:
+            print(f"{path.relative_to(ROOT)} is not what `make gen` makes", file=sys.stderr)
+        return bool(stale or others)
+    for path in others:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

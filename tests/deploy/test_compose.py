@@ -1,0 +1,176 @@
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cryptography import x509
+
+ROOT = Path(__file__).parents[2]
+SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/pyproject.toml"))
+OBSERVABILITY = {
+    "otel-collector",
+    "traces",
+    "prometheus",
+    "alertmanager",
+    "grafana",
+    "postgres-exporter",
+    "redis-exporter",
+}
+ONCE = {"roles", *(f"{service}-migrate" for service in SERVICES)}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def services(compose: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = compose["services"]
+    return found
+
+
+def given(text: str) -> str:
+    """The text with every ${NAME:-default} as its default."""
+    return re.sub(r"\$\{\w+:?-([^}]*)\}", r"\1", text)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_serves_works_and_migrates(services: dict[str, Any], service: str) -> None:
+    serve, worker, migrate = (services[f"{service}{suffix}"] for suffix in ("", "-worker", "-migrate"))
+    assert serve["build"]["args"] == {"SERVICE": service}
+    assert serve["image"] == worker["image"] == migrate["image"]
+    assert (worker["command"], migrate["command"]) == (["worker"], ["migrate"])
+    assert serve["depends_on"][f"{service}-migrate"] == {"condition": "service_completed_successfully"}
+    assert migrate["depends_on"] == {"roles": {"condition": "service_completed_successfully"}}
+    target = f"NEOFORGE_{service.upper()}_TARGET"
+    assert services["gateway"]["environment"][target] == f"{service}:8090"
+
+
+def test_the_core_has_no_profile_and_everything_else_is_observability(services: dict[str, Any]) -> None:
+    assert {name for name, service in services.items() if service.get("profiles")} == OBSERVABILITY
+    for name in OBSERVABILITY:
+        assert services[name]["profiles"] == ["observability"]
+
+
+def test_the_ports_of_postgresql_and_redis_are_those_that_are_documented(services: dict[str, Any]) -> None:
+    assert given(services["postgres"]["ports"][0]) == "127.0.0.1:55432:5432"
+    assert given(services["redis"]["ports"][0]) == "127.0.0.1:56379:6379"
+    assert given(services["envoy"]["ports"][0]) == "8080:8080"
+
+
+def test_only_the_edge_can_be_reached_from_elsewhere(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        for port in service.get("ports", []):
+            assert name == "envoy" or given(port).startswith("127.0.0.1:"), name
+
+
+def test_every_container_is_bounded_and_holds_no_right_that_it_does_not_need(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        if name != "roles":
+            assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
+        if name != "postgres":  # its image prepares its folder as root
+            assert service["read_only"] is True, name
+            assert service["cap_drop"] == ["ALL"], name
+            assert service["security_opt"] == ["no-new-privileges:true"], name
+
+
+def test_what_others_wait_for_has_a_health_check_by_a_query(services: dict[str, Any]) -> None:
+    """A process of ours has the one of its image."""
+    for name, service in services.items():
+        for needed, how in service.get("depends_on", {}).items():
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in services[needed] or "build" in services[needed], f"{name} waits for {needed}"
+            else:
+                assert needed in ONCE, f"{name} waits for {needed} to end"
+    assert "SELECT 1" in services["postgres"]["healthcheck"]["test"][-1]
+    assert "HEALTHCHECK" in (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
+
+
+def test_secrets_come_from_files_and_stand_in_no_environment(compose: dict[str, Any], services: dict[str, Any]) -> None:
+    declared, used = set(compose["secrets"]), set()
+    for service in services.values():
+        used |= {secret if isinstance(secret, str) else secret["source"] for secret in service.get("secrets", [])}
+        for setting in service.get("environment", {}):
+            assert not re.search(r"(SECRET|PASSWORD|SECRET_KEY|DATABASE_URL|REDIS_URL)$", setting), setting
+    assert used == declared
+
+
+def test_a_process_holds_its_own_certificate_and_logins_alone(services: dict[str, Any]) -> None:
+    shared = {"ca.crt", "redis-url", "cursor-secret", "webhook-secret-key"}
+    for service in SERVICES:
+        for name in (service, f"{service}-worker", f"{service}-migrate"):
+            held = {s if isinstance(s, str) else s["source"] for s in services[name]["secrets"]} - shared
+            own = {
+                f"{service}-tls-crt",
+                f"{service}-tls-key",
+                f"{service}-database-url",
+                f"{service}-migration-database-url",
+            }
+            assert own <= held
+            assert not [
+                secret for secret in held - own for other in SERVICES if other != service and secret.startswith(other)
+            ]
+
+
+def test_what_the_core_mounts_from_the_checkout_is_there(services: dict[str, Any]) -> None:
+    for name, service in ((name, service) for name, service in services.items() if name not in OBSERVABILITY):
+        for volume in service.get("volumes", []):
+            source = given(volume).split(":")[0]
+            if source.startswith("./") and not source.startswith("./.data/"):
+                assert (ROOT / source).exists(), f"{name} mounts {source}"
+
+
+def test_every_process_is_scraped() -> None:
+    targets = yaml.safe_load((ROOT / "deploy" / "compose" / "targets" / "neoforge.yml").read_text())
+    found = {(entry["targets"][0], entry["labels"]["service"], entry["labels"]["process"]) for entry in targets}
+    wanted = {("gateway:8080", "gateway", "serve")}
+    for service in SERVICES:
+        wanted |= {(f"{service}:8091", service, "serve"), (f"{service}-worker:8091", service, "worker")}
+    assert found == wanted
+
+
+def test_the_override_runs_every_process_from_this_checkout(services: dict[str, Any]) -> None:
+    override = yaml.safe_load((ROOT / "compose.override.yaml").read_text())["services"]
+    assert set(override) == {"gateway", *SERVICES, *(f"{service}-worker" for service in SERVICES)}
+    for service in override.values():
+        for volume in service["volumes"]:
+            assert (ROOT / volume.split(":")[0]).is_dir(), volume
+        for watched in service["develop"]["watch"]:
+            assert (ROOT / watched["path"]).exists(), watched
+
+
+def test_secrets_are_made_once_for_their_owner_alone(compose: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+
+    def make() -> dict[str, bytes]:
+        subprocess.run([ROOT / "deploy" / "compose" / "secrets.sh", folder], check=True, capture_output=True)
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    first = make()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    for secret in compose["secrets"].values():
+        assert first[given(secret["file"]).removeprefix("./.data/compose/")].strip()
+    assert make() == first
+
+
+def test_a_certificate_names_its_process_as_callers_check_it(tmp_path: Path) -> None:
+    subprocess.run([ROOT / "deploy" / "compose" / "secrets.sh", tmp_path], check=True, capture_output=True)
+    authority = x509.load_pem_x509_certificate((tmp_path / "ca.crt").read_bytes())
+    for process in ("gateway", "mail", *SERVICES):
+        certificate = x509.load_pem_x509_certificate((tmp_path / f"{process}.tls.crt").read_bytes())
+        certificate.verify_directly_issued_by(authority)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert names.get_values_for_type(x509.UniformResourceIdentifier) == [f"spiffe://neoforge/{process}"]
+        assert process in names.get_values_for_type(x509.DNSName)
+
+
+def test_postgresql_is_not_asked_for_more_connections_than_it_has(services: dict[str, Any]) -> None:
+    """Ten for each process of a service by default, and some for migrations and people."""
+    allowed = int(
+        next(part.split("=")[1] for part in services["postgres"]["command"] if part.startswith("max_connections"))
+    )
+    assert 2 * 10 * len(SERVICES) + 20 <= allowed
