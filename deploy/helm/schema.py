@@ -1,0 +1,204 @@
+"""What may stand in the chart's values (JSON Schema, draft 7, which is what Helm checks)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Schema = dict[str, Any]
+
+_DRAFT = "http://json-schema.org/draft-07/schema#"
+_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"  # a DNS subdomain name (RFC 1123)
+_QUANTITY = r"^[0-9.]+(m|k|Ki|M|Mi|G|Gi|T|Ti)?$"
+
+text: Schema = {"type": "string"}
+switch: Schema = {"type": "boolean"}
+name: Schema = {"type": "string", "pattern": _NAME}
+optional_name: Schema = {"anyOf": [{"const": ""}, name]}
+count: Schema = {"type": "integer", "minimum": 0}
+positive: Schema = {"type": "integer", "minimum": 1}
+port: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
+percent: Schema = {"type": "integer", "minimum": 1, "maximum": 100}
+quantity: Schema = {"type": ["string", "integer"], "pattern": _QUANTITY}
+labels: Schema = {"type": "object", "additionalProperties": text}
+objects: Schema = {"type": "array", "items": {"type": "object"}}
+"""What Kubernetes checks itself."""
+
+
+def closed(properties: dict[str, Schema], required: Iterable[str] = ()) -> Schema:
+    """An object with these keys and no others."""
+    return {"type": "object", "additionalProperties": False, "properties": properties, "required": sorted(required)}
+
+
+def _texts(*choices: str) -> Schema:
+    return {"type": "string", "enum": list(choices)}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+resources = closed(
+    {
+        kind: closed({"cpu": quantity, "memory": quantity, "ephemeral-storage": quantity})
+        for kind in ("requests", "limits")
+    }
+)
+image = closed({"repository": text, "tag": text, "pullPolicy": _texts("Always", "IfNotPresent", "Never")})
+autoscaling = closed({"enabled": switch, "minReplicas": positive, "maxReplicas": positive, "cpuPercent": percent})
+
+
+def _environment(settings: Iterable[str]) -> Schema:
+    """Settings as a map: those that some process has, and what is OpenTelemetry's. Numbers stand in quotes."""
+    value = {"type": ["string", "null"]}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": dict.fromkeys(sorted(settings), value),
+        "patternProperties": {"^(OTEL|AWS|PYTHON)_[A-Z0-9_]+$": value},
+    }
+
+
+def _secrets(settings: Iterable[str]) -> Schema:
+    """Where each secret setting stands. An empty name is a Secret that someone meant to give."""
+    source = closed(
+        {"name": {"type": "string", "minLength": 1}, "key": {"type": "string", "minLength": 1}}, ("name", "key")
+    )
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {setting: {"anyOf": [source, {"type": "null"}]} for setting in sorted(settings)},
+    }
+
+
+def _shared(settings: Iterable[str]) -> Schema:
+    return closed(
+        {
+            "instance": optional_name,
+            "environment": _texts("development", "test", "production"),
+            "publicUrl": {"type": "string", "pattern": r"^https?://[^/?#]+/?$"},
+            "image": closed({"registry": text, "tag": text, "pullSecrets": objects}),
+            "env": _environment(settings),
+            "secrets": _secrets(settings),
+            "checkSecrets": switch,
+            "sync": switch,
+            "tls": closed(
+                {
+                    "mode": _texts("certManager", "secret", "none"),
+                    "issuer": closed({"name": optional_name, "kind": _texts("Issuer", "ClusterIssuer"), "group": text}),
+                }
+            ),
+            "networkPolicy": closed(
+                {
+                    "enabled": switch,
+                    "database": objects,
+                    "databasePort": port,
+                    "redis": objects,
+                    "redisPort": port,
+                    "monitoring": objects,
+                }
+            ),
+            "monitoring": closed({"serviceMonitor": switch, "interval": text, "labels": labels}),
+            "database": closed({"cloudnativepg": switch}),
+        }
+    )
+
+
+def of_a_process(settings: list[str]) -> Schema:
+    """The values of charts/service."""
+    way = closed({"redis": switch, "to": _list(name), "egress": objects})
+    properties = {
+        "enabled": switch,  # the umbrella's condition
+        "name": optional_name,
+        "kind": _texts("grpc", "http"),
+        "image": image,
+        "replicas": count,
+        "resources": resources,
+        "autoscaling": autoscaling,
+        "podDisruptionBudget": closed(
+            {"enabled": switch, "maxUnavailable": {"anyOf": [count, {"type": "string", "pattern": "^[0-9]+%$"}]}}
+        ),
+        "env": _environment(settings),
+        "secrets": _secrets(settings),
+        "required": _list({"enum": settings}),
+        "worker": closed(
+            {
+                "enabled": switch,
+                "replicas": count,
+                "resources": resources,
+                "autoscaling": autoscaling,
+                "secrets": _secrets(settings),
+            }
+        ),
+        "migrate": closed({"enabled": switch, "secrets": _secrets(settings), "deadlineSeconds": positive}),
+        "storage": closed(
+            {
+                "enabled": switch,
+                "path": {"type": "string", "pattern": "^/"},
+                "size": quantity,
+                "storageClass": optional_name,
+                "accessModes": _list(_texts("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod")),
+                "existingClaim": optional_name,
+            }
+        ),
+        "network": closed({"from": _list(name), "database": switch, "serve": way, "worker": way}),
+        "nodeSelector": labels,
+        "tolerations": objects,
+        "podAnnotations": labels,
+        "terminationGracePeriodSeconds": {"type": "integer", "minimum": 30},
+        "global": _shared(settings),
+    }
+    return {"$schema": _DRAFT, "title": "One process of NeoForge"} | closed(properties)
+
+
+def of_the_whole(settings: list[str], processes: list[str]) -> Schema:
+    """The values of the umbrella; what stands below a process is checked by that process's own chart."""
+    pooler = closed(
+        {
+            "enabled": switch,
+            "instances": positive,
+            "poolMode": _texts("transaction", "session"),
+            "maxClients": positive,
+            "poolSize": positive,
+        }
+    )
+    properties = {
+        "global": _shared(settings),
+        **{process: {"type": "object"} for process in processes},
+        "edge": closed({"enabled": switch, "image": text, "replicas": count, "resources": resources, "from": objects}),
+        "route": closed({"enabled": switch, "hostnames": _list(text), "parentRefs": objects}),
+        "ingress": closed(
+            {
+                "enabled": switch,
+                "className": optional_name,
+                "annotations": labels,
+                "hosts": _list(text),
+                "tlsSecret": optional_name,
+            }
+        ),
+        "certificateAuthority": closed({"create": switch}),
+        "postgresql": closed(
+            {
+                "instances": positive,
+                "image": text,
+                "size": quantity,
+                "storageClass": optional_name,
+                "resources": resources,
+                "parameters": labels,
+                "pooler": pooler,
+            }
+        ),
+        "roles": closed(
+            {
+                "enabled": switch,
+                "image": text,
+                "adminSecret": optional_name,
+                "passwords": {"type": "object", "additionalProperties": name},
+            }
+        ),
+        "rules": closed({"enabled": switch, "labels": labels}),
+        "dashboards": closed({"enabled": switch, "labels": labels, "annotations": labels}),
+    }
+    return {"$schema": _DRAFT, "title": "NeoForge"} | closed(properties)
