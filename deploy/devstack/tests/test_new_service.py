@@ -102,6 +102,13 @@ def test_its_own_tests_and_the_conformance_suite_pass(tree: Tree) -> None:
     tree.run(tree.python, "-m", "pytest", "-q", f"services/{SERVICE}/tests", "tests/conformance", "-k", SERVICE)
 
 
+def test_every_way_to_deploy_it_knows_it(tree: Tree) -> None:
+    tree.run(tree.python, "deploy/generate.py")
+    tree.run(PROGRAMS / "helm", "lint", "--strict", "--quiet", "deploy/helm/neoforge")
+    names = "name_every_service or serves_works or secrets or scraped or override or released_alone or skaffold"
+    tree.run(tree.python, "-m", "pytest", "-q", "tests/deploy", "-k", names)
+
+
 def test_nothing_is_overwritten(tree: Tree) -> None:
     (tree.root / "protos" / "neoforge" / "half" / "v1").mkdir(parents=True)
     for service, words in (
