@@ -1,0 +1,49 @@
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CHANGELOG = "# Changelog\n\n## 1.1.0 (2026-02-01)\n\n- More.\n\n## 1.0.0\n\n- The first.\n"
+
+
+@pytest.fixture(scope="module")
+def release() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("release", ROOT / "deploy" / "release.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_release_has_the_notes_of_its_version_alone(release: ModuleType) -> None:
+    assert release.notes(CHANGELOG, "1.1.0") == "- More."
+    assert release.notes(CHANGELOG, "1.0.0") == "- The first."
+
+
+def test_a_version_without_notes_is_no_release(release: ModuleType) -> None:
+    with pytest.raises(ValueError, match=r"says nothing of 1\.2\.0"):
+        release.notes(CHANGELOG, "1.2.0")
+
+
+def test_everything_has_one_version_which_the_changelog_knows(release: ModuleType) -> None:
+    (version,) = set(release.versions().values())
+    assert release.notes((ROOT / "CHANGELOG.md").read_text(), version)
+
+
+def test_the_release_builds_the_image_of_every_process() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+    services = {path.parent.name for path in (ROOT / "services").glob("*/pyproject.toml")}
+    assert set(workflow["jobs"]["images"]["strategy"]["matrix"]["service"]) == services | {"gateway"}
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.stem)
+def test_a_workflow_may_do_no_more_than_it_says_and_ends_by_itself(file: Path) -> None:
+    workflow = yaml.safe_load(file.read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    for name, job in workflow["jobs"].items():
+        needed = [step.get("uses", "") for step in job["steps"]]
+        assert all("@" in use for use in needed if use), f"{name} takes an action in whatever version"
