@@ -5,7 +5,7 @@
 #     apt-get install podman buildah runc debootstrap netavark aardvark-dns openssl
 #     deploy/verify/run.sh                 (NEOFORGE_PORT and the other ports of compose.yaml from the environment)
 #
-# BUILT=1 takes the images that are there; KEEP=1 leaves it running; `deploy/verify/run.sh down` takes it away.
+# BUILT=1 takes the images that are there, RUNNING=1 the containers too; KEEP=1 leaves it running; `deploy/verify/run.sh down` takes it away.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -23,11 +23,12 @@ down() {
     # What an interrupted start left, which stands in the way of the next.
     podman ps --all --quiet --filter label=io.podman.compose.project=neoforge | xargs --no-run-if-empty podman rm --force --depend --volumes >/dev/null 2>&1 || true
     podman volume ls --quiet --filter label=io.podman.compose.project=neoforge | xargs --no-run-if-empty podman volume rm --force >/dev/null 2>&1 || true
+    podman network rm neoforge_edge neoforge_inner neoforge_data >/dev/null 2>&1 || true
 }
 until_true() { # SECONDS WHAT COMMAND...
     local end=$((SECONDS + $1))
     until "${@:3}" >/dev/null 2>&1; do
-        [ "$SECONDS" -lt "$end" ] || { echo "$2: not within $1 s" >&2; compose logs --tail 30 >&2 || true; exit 1; }
+        [ "$SECONDS" -lt "$end" ] || { echo "$2: not within $1 s" >&2; exit 1; }
         sleep 0.5
     done
 }
@@ -41,12 +42,12 @@ if [ -z "${BUILT:-}" ]; then
     "$here/build.sh"
 fi
 
-down
+[ -n "${RUNNING:-}" ] || down
 deploy/compose/secrets.sh
 [ -n "${KEEP:-}" ] || trap down EXIT
 began=$SECONDS
 echo "==> compose.yaml, two replicas of what is restarted below"
-.venv/bin/python "$here/start.py" gateway=2 projects=2 auth=2
+[ -n "${RUNNING:-}" ] || .venv/bin/python "$here/start.py" gateway=2 projects=2 auth=2
 until_true 180 "ready" curl --fail --silent --max-time 5 "$NEOFORGE_PUBLIC_URL/ready"
 echo "ready after $((SECONDS - began)) s"
 for service in postgres redis mail projects projects-worker support community status auth gateway envoy; do
@@ -72,6 +73,7 @@ for service in projects auth gateway; do
     for container in $(containers "$service"); do
         podman restart --time 30 "$container" >/dev/null
         until_true 90 "$container is healthy" healthy "$container"
+        sleep 6 # as minReadySeconds of the chart: callers learn the address that it has now
         echo "restarted $container"
     done
 done

@@ -20,6 +20,8 @@ from chassis.telemetry import propagator, tracer
 
 _OPTIONS: Final = (
     ("grpc.lb_policy_name", "round_robin"),  # over all addresses that the name resolves to (headless services)
+    # A replica that was replaced has another address; by default it would be looked up after 30 s at the earliest.
+    ("grpc.dns_min_time_between_resolutions_ms", 500),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
