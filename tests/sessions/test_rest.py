@@ -171,6 +171,23 @@ async def test_a_code_takes_five_tries(client: httpx.AsyncClient, persons: Peopl
     problem(await client.post(f"{AUTH}/password/reset/confirm", json=wish), 401, "invalid-code")
 
 
+async def test_a_code_that_was_not_mailed_is_worth_nothing(client: httpx.AsyncClient, persons: People) -> None:
+    await persons.registered("ines@example.test")
+    for _ in range(6):
+        asked = await client.post(f"{AUTH}/password/reset", json={"email": "ines@example.test"})
+    wish = {"reset_id": asked.json()["reset_id"], "new_password": ANOTHER}
+    wish["code"] = await persons.code("ines@example.test")
+    problem(await client.post(f"{AUTH}/password/reset/confirm", json=wish), 401, "invalid-code")
+
+
+async def test_a_lookalike_of_an_address_is_nobodys(client: httpx.AsyncClient, persons: People) -> None:
+    await persons.registered("tomas@example.test")
+    asked = await client.post(f"{AUTH}/password/reset", json={"email": "toma\u017f@example.test"})
+    wish = {"reset_id": asked.json()["reset_id"], "new_password": ANOTHER}
+    wish["code"] = await persons.code("toma\u017f@example.test")
+    problem(await client.post(f"{AUTH}/password/reset/confirm", json=wish), 401, "invalid-code")
+
+
 async def test_a_personal_access_token_acts_within_its_scope_until_it_is_revoked(
     client: httpx.AsyncClient, persons: People
 ) -> None:

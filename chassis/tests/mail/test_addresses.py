@@ -59,6 +59,11 @@ def test_addresses_of_one_mailbox_have_one_key_however_they_are_written() -> Non
     assert Address.parse("ines+a@bücher.example").key != same[0].key
 
 
+@pytest.mark.parametrize(("one", "other"), [("strasse", "straße"), ("tomas", "toma\u017f"), ("office", "o\ufb03ce")])
+def test_addresses_that_only_unicode_folding_makes_equal_are_different_peoples(one: str, other: str) -> None:
+    assert Address.parse(f"{one}@example.test").key != Address.parse(f"{other}@example.test").key
+
+
 def test_an_address_reads_as_people_write_it() -> None:
     assert Address.parse("ines@xn--bcher-kva.example").readable == "ines@bücher.example"
     assert Address.parse("ines@example.test").readable == "ines@example.test"

@@ -1,8 +1,9 @@
 """Mail addresses: RFC 5321 with the internationalised forms of RFC 6531 (local part) and RFC 5890 (domain)."""
 
 import hashlib
+import string
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import idna
 from email_validator import EmailNotValidError, validate_email
@@ -13,6 +14,8 @@ from chassis.text import check_text
 MAX_NAME = 200
 MAX_ADDRESS = 254
 """Octets of an address that fits into a command (RFC 5321, erratum 1690)."""
+
+_SMALL: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class InvalidAddress(ValueError):
@@ -66,9 +69,10 @@ class Address:
     def key(self) -> str:
         """What addresses of the same mailbox have in common, for limits and suppressions.
 
-        A server may tell capitals in local parts apart (RFC 5321, section 2.4), but hardly one does.
+        A server may tell capitals in local parts apart (RFC 5321, section 2.4), but hardly one does. Only A to Z have
+        small letters here: Unicode's folding would take addresses of several people (ss and ß) for one.
         """
-        return f"{self.local.casefold()}@{self.domain.lower()}"
+        return f"{self.local.translate(_SMALL)}@{self.domain.lower()}"
 
     @property
     def digest(self) -> bytes:

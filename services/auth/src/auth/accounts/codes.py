@@ -7,7 +7,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from auth.accounts import store
-from auth.accounts.model import CODE_LIFETIME, CodeRequest, Purpose
+from auth.accounts.model import CODE_LIFETIME, MAX_CODE_ATTEMPTS, CodeRequest, Purpose
 from auth.attempts.counter import Attempts
 from auth.attempts.limits import MAILED
 from auth.clock import utc_now
@@ -15,7 +15,7 @@ from auth.errors import InvalidCode
 from auth.secrets import Secrets, same_code
 from chassis.database import Connection, Database
 from chassis.jobs.outbox import Outbox
-from chassis.mail.addresses import Mailbox
+from chassis.mail.addresses import Address, Mailbox
 from chassis.mail.mails import Mails
 
 TEMPLATES = {
@@ -63,7 +63,8 @@ class Codes:
                 name=to.name,
                 language=account.language if account else language,
                 password_hash=password_hash,
-                attempts=0,
+                # What is not mailed can't be tried either: else each request would bring tries of its own.
+                attempts=0 if wait_s == 0 else MAX_CODE_ATTEMPTS,
                 created_at=now,
                 expires_at=now + CODE_LIFETIME,
             )
@@ -71,7 +72,8 @@ class Codes:
             await self._mails.put(
                 tx,
                 self._outbox,
-                to=Mailbox(account.name, to.address) if account else to,
+                # To the address that the account was proved with, not to one that is merely taken for it.
+                to=Mailbox(account.name, Address.parse(account.email)) if account else to,
                 template=TEMPLATES[purpose, account is not None],
                 language=made.language,
                 context={"request_id": str(made.id), "send": wait_s == 0},
