@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2
 
 from chassis.embedded.redis import Redis
 from chassis.errors import Unavailable
+from chassis.testing.waiting import wait_for
 from gateway.testing.edge import Edge
 from gateway.testing.issuer import StandInIssuer
 from gateway.testing.servicer import StandInProjects
@@ -23,13 +24,6 @@ from gateway.testing.servicer import StandInProjects
 PATH = "/api/v1/projects"
 KEY = {"Idempotency-Key": '"k1"'}
 INES = "018f0000-0000-7000-8000-000000000001"
-
-
-def until(holds: Callable[[], bool], seconds: float = 8) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
 
 
 def ready(client: httpx.Client) -> dict[str, str]:
@@ -41,11 +35,11 @@ def ready(client: httpx.Client) -> dict[str, str]:
 
 @pytest.fixture
 def dead_service(edge: Edge, client: httpx.Client) -> Iterator[Edge]:
-    until(lambda: ready(client)["status"] == "ready")
+    wait_for(lambda: ready(client)["status"] == "ready")
     edge.run(edge.service.stop())
     yield edge
     edge.run(edge.service.start())
-    until(lambda: ready(client)["status"] == "ready")
+    wait_for(lambda: ready(client)["status"] == "ready")
 
 
 def test_a_dead_service_is_503_with_retry_after_long_before_the_deadline(
@@ -63,7 +57,7 @@ def test_a_dead_service_is_503_with_retry_after_long_before_the_deadline(
 def test_ready_names_a_dead_service_and_its_database_within_a_second_and_a_half(
     dead_service: Edge, client: httpx.Client
 ) -> None:
-    until(lambda: ready(client)["projects"] == "down", 1.5)
+    wait_for(lambda: ready(client)["projects"] == "down", 1.5)
     assert ready(client) == {
         "status": "not ready",
         "projects": "down",
@@ -79,18 +73,18 @@ def test_a_revived_service_is_used_again_by_itself(edge: Edge, ines: httpx.Clien
     edge.run(edge.service.stop())
     assert ines.get(PATH).status_code == 503
     edge.run(edge.service.start())
-    until(lambda: ines.get(PATH).status_code == 200)
-    until(lambda: ready(client)["status"] == "ready")
+    wait_for(lambda: ines.get(PATH).status_code == 200)
+    wait_for(lambda: ready(client)["status"] == "ready")
 
 
 def test_ready_tells_a_service_without_its_database(edge: Edge, client: httpx.Client) -> None:
-    until(lambda: ready(client)["status"] == "ready")
+    wait_for(lambda: ready(client)["status"] == "ready")
     serving, down = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
     edge.run(edge.service.health.set("database", down))
-    until(lambda: ready(client)["database"] == "down")
+    wait_for(lambda: ready(client)["database"] == "down")
     assert ready(client)["projects"] == "ok"
     edge.run(edge.service.health.set("database", serving))
-    until(lambda: ready(client)["status"] == "ready")
+    wait_for(lambda: ready(client)["status"] == "ready")
 
 
 def test_reads_and_keyed_writes_are_tried_once_more_and_others_are_not(
@@ -171,9 +165,9 @@ def test_a_write_that_was_begun_ends_though_its_client_is_gone(
                 f'POST {PATH} HTTP/1.1\r\n{head}Idempotency-Key: "g{i}"\r\nContent-Length: {len(body)}\r\n\r\n{body}'
             )
             connection.sendall(request.encode())
-            until(lambda i=i: len(projects.calls) == i + 1)  # type: ignore[misc] # binds the round
+            wait_for(lambda i=i: len(projects.calls) == i + 1)  # type: ignore[misc] # binds the round
         edge._loop.call_soon_threadsafe(projects.hold.set)
-        until(lambda i=i: len(projects.done) == i + 1)  # type: ignore[misc] # binds the round
+        wait_for(lambda i=i: len(projects.done) == i + 1)  # type: ignore[misc] # binds the round
     assert len(projects.projects) == 20
 
 
@@ -198,9 +192,9 @@ def test_sigterm_lets_running_requests_end_and_takes_no_new_ones(redis_server: R
     headers = {"Authorization": f"Bearer {issuer.token(INES)}"}
     with httpx.Client(base_url=edge.url, headers=headers) as client, ThreadPoolExecutor(4) as crowd:
         running = [crowd.submit(client.get, PATH) for _ in range(4)]
-        until(lambda: len(projects.calls) == 4)
+        wait_for(lambda: len(projects.calls) == 4)
         stopping = in_a_thread(edge.stop)
-        until(lambda: refuses(edge.port))
+        wait_for(lambda: refuses(edge.port))
         assert not any(request.done() for request in running)
         edge._loop.call_soon_threadsafe(projects.hold.set)
         assert [request.result(5).status_code for request in running] == [200] * 4
@@ -229,15 +223,15 @@ def test_without_redis_requests_are_served_and_ready_names_it(tmp_path: Path, is
     headers = {"Authorization": f"Bearer {issuer.token(INES)}"}
     try:
         with httpx.Client(base_url=edge.url, headers=headers) as client:
-            until(lambda: ready(client)["status"] == "ready")
+            wait_for(lambda: ready(client)["status"] == "ready")
             server.stop()
-            until(lambda: ready(client)["redis"] == "down", 2)
+            wait_for(lambda: ready(client)["redis"] == "down", 2)
             answer = client.get(PATH)
             assert answer.status_code == 200
             assert answer.headers["RateLimit-Policy"] == '"reads";q=30;w=60'
             assert 429 in {client.get(PATH).status_code for _ in range(40)}
             server.start()
-            until(lambda: ready(client)["status"] == "ready")
+            wait_for(lambda: ready(client)["status"] == "ready")
     finally:
         edge.stop()
         server.stop()
@@ -254,7 +248,7 @@ def test_without_the_issuers_keys_no_token_can_be_judged(redis_server: Redis) ->
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
             assert ready(client)["issuer"] == "down"
             issuer.away = False
-            until(lambda: client.get(PATH).status_code == 200)
+            wait_for(lambda: client.get(PATH).status_code == 200)
     finally:
         edge.stop()
         issuer.stop()

@@ -3,8 +3,7 @@ import logging
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -16,6 +15,7 @@ from prometheus_client import REGISTRY
 
 from chassis.errors import Unavailable
 from chassis.logs import JsonFormatter
+from chassis.testing.waiting import wait_for
 from gateway.observation import new_id
 from gateway.testing.servicer import StandInProjects
 
@@ -48,7 +48,7 @@ def test_a_span_is_named_by_the_route_whatever_the_answer(
     ines: httpx.Client, spans: InMemorySpanExporter, method: str, path: str, name: str, status: int
 ) -> None:
     ines.request(method, path)
-    until(lambda: bool(spans.get_finished_spans()))  # it ends after the answer was sent
+    wait_for(spans.get_finished_spans)  # it ends after the answer was sent
     (span,) = spans.get_finished_spans()
     attributes = dict(span.attributes or {})
     assert span.name == name
@@ -75,7 +75,7 @@ def test_of_a_trace_that_is_not_sampled_what_failed_is_recorded_all_the_same(
     projects.fail_next.extend([Unavailable("gone")] * 2)
     answer = ines.get(PATH)
     assert answer.status_code == 503
-    until(lambda: bool(unsampled.get_finished_spans()))
+    wait_for(unsampled.get_finished_spans)
     (span,) = unsampled.get_finished_spans()
     assert span.context is not None
     assert f"{span.context.trace_id:032x}" == answer.headers["X-Trace-Id"]
@@ -89,7 +89,7 @@ def test_of_a_trace_that_is_not_sampled_a_slow_request_is_recorded_all_the_same(
 ) -> None:
     monkeypatch.setattr("gateway.observation.SLOW_S", 0.0)
     answer = ines.get(PATH)
-    until(lambda: bool(unsampled.get_finished_spans()))
+    wait_for(unsampled.get_finished_spans)
     (span,) = unsampled.get_finished_spans()
     assert span.start_time is not None
     assert span.end_time is not None
@@ -104,7 +104,7 @@ def test_a_span_has_the_names_of_parameters_and_not_their_values(
     ines: httpx.Client, spans: InMemorySpanExporter, query: str, written: str
 ) -> None:
     ines.get(f"{PATH}?{query}", headers={"User-Agent": "curl/8"})
-    until(lambda: bool(spans.get_finished_spans()))
+    wait_for(spans.get_finished_spans)
     (span,) = spans.get_finished_spans()
     attributes = dict(span.attributes or {})
     assert (attributes["url.query"], attributes["user_agent.original"]) == (written, "curl/8")
@@ -113,7 +113,7 @@ def test_a_span_has_the_names_of_parameters_and_not_their_values(
 
 def test_a_method_that_nobody_knows_names_no_span(ines: httpx.Client, spans: InMemorySpanExporter) -> None:
     ines.request("PROPFIND", PATH)
-    until(lambda: bool(spans.get_finished_spans()))
+    wait_for(spans.get_finished_spans)
     (span,) = spans.get_finished_spans()
     attributes = dict(span.attributes or {})
     assert (span.name.partition(" ")[0], attributes["http.request.method"]) == ("HTTP", "_OTHER")
@@ -167,20 +167,13 @@ def test_every_request_has_one_log_line_with_its_ids(ines: httpx.Client, caplog:
     access.setLevel(logging.INFO)
     try:
         answer = ines.get(f"{PATH}/{UNUSED}", headers={"X-Forwarded-For": "198.51.100.9"})
-        until(lambda: bool(lines))
+        wait_for(lambda: lines)
     finally:
         access.removeHandler(keep)
     (line,) = lines
     assert line["request_id"] == answer.headers["X-Request-Id"]
     assert line["trace_id"] == answer.headers["X-Trace-Id"]
     assert (line["route"], line["status"], line["client"], line["method"]) == (ITEM, 404, "198.51.100.9", "GET")
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not holds():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.01)
 
 
 def count(name: str, **labels: str) -> float:
@@ -201,13 +194,13 @@ def test_metrics_have_route_templates_and_classes(ines: httpx.Client, client: ht
     unmatched = count("http_errors_total", route="unmatched", **{"class": "4xx"})
     ines.get(f"{PATH}/{UNUSED}")
     client.get("/wp-login.php")
-    until(lambda: count("http_errors_total", route=ITEM, **{"class": "4xx"}) == errors + 1)
-    until(lambda: count("http_errors_total", route="unmatched", **{"class": "4xx"}) == unmatched + 1)
+    wait_for(lambda: count("http_errors_total", route=ITEM, **{"class": "4xx"}) == errors + 1)
+    wait_for(lambda: count("http_errors_total", route="unmatched", **{"class": "4xx"}) == unmatched + 1)
     exposition = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert exposition.headers["Content-Type"].startswith("application/openmetrics-text")
     assert UNUSED not in exposition.text
     assert "wp-login" not in exposition.text
-    until(lambda: count("http_server_requests_in_progress") == 0)
+    wait_for(lambda: count("http_server_requests_in_progress") == 0)
 
 
 def test_metrics_are_openmetrics_for_who_asks_and_prometheus_text_for_others(client: httpx.Client) -> None:
@@ -221,7 +214,7 @@ def test_a_latency_has_the_trace_of_a_sampled_request_as_its_exemplar(
     ines: httpx.Client, client: httpx.Client, spans: InMemorySpanExporter
 ) -> None:
     trace_id = ines.get(f"{PATH}/{UNUSED}").headers["X-Trace-Id"]
-    until(lambda: bool(spans.get_finished_spans()))
+    wait_for(spans.get_finished_spans)
     exposition = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}).text
     assert re.search(rf'duration_seconds_bucket\{{class="4xx",.*# \{{trace_id="{trace_id}"\}}', exposition)
 
@@ -230,7 +223,7 @@ def test_a_method_that_nobody_knows_makes_no_label_of_its_own(client: httpx.Clie
     labels = {"method": "other", "route": "unmatched", "class": "4xx"}
     before = count("http_server_request_duration_seconds_count", **labels)
     client.request("PROPFIND", "/nothing/here")
-    until(lambda: count("http_server_request_duration_seconds_count", **labels) == before + 1)
+    wait_for(lambda: count("http_server_request_duration_seconds_count", **labels) == before + 1)
     assert "PROPFIND" not in client.get("/metrics").text
 
 

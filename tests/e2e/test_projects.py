@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from chassis.testing.otlp import OtlpReceiver, Span
+from chassis.testing.waiting import wait_for
 from devstack.testing import Stack
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -207,24 +208,35 @@ def test_one_trace_goes_through_envoy_gateway_service_and_database(stack: Stack,
 def test_a_killed_service_is_named_and_comes_back_by_itself(stack: Stack) -> None:
     with stack.client() as client:
         made = create(client)
-        os.kill(stack.pid_of("projects", "serve"), signal.SIGKILL)
-        started = time.monotonic()
-        seen: set[int] = set()
-        named = False
-        while time.monotonic() - started < 60:
-            ready = client.get("/ready")
-            named = named or (ready.status_code == 503 and ready.json().get("projects") not in {None, "ok"})
+
+        def ready() -> tuple[int, str]:
+            answer = client.get("/ready")
+            return answer.status_code, answer.json().get("projects")
+
+        os.kill(stack.process.pid, signal.SIGSTOP)  # nobody starts it again before we have looked
+        try:
+            os.kill(stack.pid_of("projects", "serve"), signal.SIGKILL)
+            wait_for(lambda: ready() == (503, "down"))
             answer = client.get(made.headers["location"])
-            seen.add(answer.status_code)
-            if answer.status_code == 503:
-                problem(answer, 503)
-                assert int(answer.headers["retry-after"]) >= 1
-            if named and answer.status_code == 200 and client.get("/ready").status_code == 200:
-                break
-        assert named
-        assert answer.status_code == 200
-        assert seen <= {200, 503}
-        assert answer.json() == made.json()
+            problem(answer, 503)
+            assert int(answer.headers["retry-after"]) >= 1
+        finally:
+            os.kill(stack.process.pid, signal.SIGCONT)
+
+        seen: list[httpx.Response] = []
+
+        def is_back() -> bool:
+            seen.append(client.get(made.headers["location"]))
+            return seen[-1].status_code == 200 and ready() == (200, "ok")
+
+        wait_for(is_back, 60)
+        assert {answer.status_code for answer in seen} <= {200, 503}
+        assert seen[-1].json() == made.json()
+
+
+def lines_of(request_id: str, log: str) -> list[dict[str, Any]]:
+    whole = log.rpartition("\n")[0]
+    return [json.loads(line) for line in whole.splitlines() if request_id in line]
 
 
 def test_every_log_line_of_a_request_carries_its_ids(stack: Stack) -> None:
@@ -233,13 +245,6 @@ def test_every_log_line_of_a_request_carries_its_ids(stack: Stack) -> None:
         answer = client.get(f"{PROJECTS}/018f0000-0000-7000-8000-00000000dead", headers={"X-Request-Id": request_id})
         assert answer.headers["x-request-id"] == request_id
     for part in ("gateway", "projects"):
-        deadline = time.monotonic() + 30  # a line is written after the answer that it is about
-        while not (
-            lines := [
-                json.loads(line) for line in stack.logs(part).rpartition("\n")[0].splitlines() if request_id in line
-            ]
-        ):
-            assert time.monotonic() < deadline, part
-            time.sleep(0.05)
+        lines = wait_for(lambda part=part: lines_of(request_id, stack.logs(part)))  # written after the answer
         assert {line["trace_id"] for line in lines} == {answer.headers["x-trace-id"]}
         assert all(line["span_id"] for line in lines)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from chassis.testing.waiting import wait_for
 from devstack.testing import Stack
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -21,12 +21,7 @@ WAIT_S = 60.0
 
 
 def until(condition: Callable[[], Any]) -> Any:
-    """Wait until something is so, which happens in other processes, and give it."""
-    deadline = time.monotonic() + WAIT_S
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(1)  # an address has 120 anonymous requests a minute
-    return found
+    return wait_for(condition, WAIT_S, every_s=1)  # an address has 120 anonymous requests a minute
 
 
 def key() -> dict[str, str]:

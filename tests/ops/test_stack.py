@@ -7,13 +7,14 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 import httpx
 import pytest
 from ops.catalogue import OWN, ROOT, Metric, names_in, of_series, register
 from tests.ops.watching import Prometheus, alerts, dashboards, free_port, listen_in, try_the_door, use
 
-from chassis.testing.waiting import until
+from chassis.testing.waiting import until, wait_for
 from devstack.testing import Stack
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -40,16 +41,18 @@ def used(stack: Stack, prometheus: Prometheus) -> Prometheus:
     return prometheus
 
 
+def has_numbers(result: list[dict[str, Any]]) -> bool:
+    return any(not math.isnan(float(series["value"][1])) for series in result)
+
+
 def test_every_query_of_every_dashboard_has_a_result(used: Prometheus) -> None:
     asked = 0
     for panel, query in dashboards():
         for name, value in RANGES.items():
             query = query.replace(name, value)  # noqa: PLW2901 - Grafana fills them in the same way
         # A rate needs two scrapes, a recorded one another round of the rules.
-        deadline = time.monotonic() + 60
-        while not any(not math.isnan(float(series["value"][1])) for series in used.ask(query)):
-            assert time.monotonic() < deadline, f"{panel}: nothing but NaN from {query}"
-            time.sleep(0.5)
+        what = f"{panel}: numbers from {query}"
+        wait_for(lambda query=query: has_numbers(used.ask(query)), 60, every_s=0.5, what=what)
         asked += 1
     assert asked > 150
 

@@ -22,6 +22,7 @@ from ops.catalogue import ROOT
 
 from chassis.embedded.postgresql import PostgreSQL, url_of
 from chassis.embedded.redis import Redis
+from chassis.testing.waiting import wait_for
 from devstack.services import installed
 from devstack.testing import Stack
 
@@ -55,10 +56,7 @@ class Prometheus:
 
     def wait_for(self, query: str) -> None:
         """Wait until a query has a result."""
-        deadline = time.monotonic() + START_S
-        while not self.ask(query):
-            assert time.monotonic() < deadline, f"{query} had no result within {START_S} s"
-            time.sleep(0.2)
+        wait_for(lambda: self.ask(query), START_S, every_s=0.2, what=f"a result of {query}")
 
 
 def targets(stack: Stack) -> list[dict[str, Any]]:

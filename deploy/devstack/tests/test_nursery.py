@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from chassis.embedded.process import last_lines
+from chassis.testing.waiting import until
 from devstack.children import Child, Module, Nursery
 from devstack.folders import Folders
 from devstack.supervisor import Part, Supervisor
@@ -81,12 +82,6 @@ async def asleep(nursery: Nursery, module: Module, log: Path) -> Child:
     child = await nursery.fork(module, log)
     await until(lambda: log.exists() and "asleep" in log.read_text())
     return child
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - what it waits for is another process's doing
-            await asyncio.sleep(0.01)
 
 
 async def test_a_module_runs_as_main_in_its_own_environment_and_in_a_clean_process(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chassis.embedded.process import Command
+from chassis.testing.waiting import until
 from devstack import supervisor as supervising
 from devstack.errors import StackError
 from devstack.folders import Folders
@@ -43,12 +44,6 @@ def part(name: str, script: str, *arguments: object, ready: Callable[[], bool] =
         return ready()
 
     return Part(name, lambda: shell(script, *arguments), ask, **options)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what it waits for is another process's doing
-            await asyncio.sleep(0.01)
 
 
 async def test_a_part_counts_as_started_once_it_is_ready(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -182,6 +177,7 @@ import asyncio, os, sys, signal
 from pathlib import Path
 from chassis.embedded.postgresql import FORGETFUL, PostgreSQL
 from chassis.embedded.process import Command
+from chassis.testing.waiting import until
 from chassis.embedded.redis import Redis
 from devstack.children import Module
 from devstack.folders import Folders
