@@ -16,9 +16,14 @@ from chassis.search import MOST, Search, block_marks, blocks_between, document, 
 
 things = sa.table("things", sa.column("id", sa.Uuid), sa.column("number", sa.BigInteger), sa.column("words", TSVECTOR))
 THINGS = Search(
-    id=things.c.id, number=things.c.number, words=things.c.words, index=things.c.words, summary="SELECT things"
+    id=things.c.id,
+    number=things.c.number,
+    words=things.c.words,
+    index=things.c.words,
+    summary="SELECT things",
+    shown=things.c.number != 5_000,
 )
-MARKS = marks(*block_marks("number"), "'@kind:' || kind")
+MARKS = marks(*block_marks("number"), "'@kind:' || kind", "'@half:' || number / 3000")
 WORDS = f"{document('body')} || {MARKS}"
 OLDEST, NEWEST = -1_500, 6_000
 
@@ -78,7 +83,7 @@ async def test_an_empty_table_has_nothing(connection: Connection) -> None:
 async def test_a_rare_word_is_found_wherever_it_stands_and_said_to_be_all(connection: Connection) -> None:
     await fill(connection)
     found = await THINGS.find(connection, "common seldom")
-    assert (sorted(numbers(found.ids)), found.complete) == ([n * 1_000 for n in range(-1, 7)], True)
+    assert (sorted(numbers(found.ids)), found.complete) == ([-1_000, 0, 1_000, 2_000, 3_000, 4_000, 6_000], True)
     assert numbers((await THINGS.find(connection, "singular")).ids) == [-7]
 
 
@@ -97,7 +102,7 @@ async def test_beginnings_count_where_no_row_has_the_words(connection: Connectio
     often = await THINGS.find(connection, "comm")
     assert not often.complete
     assert min(numbers(often.ids)) > NEWEST - 2 * 1_024 - 1_000
-    assert len(numbers((await THINGS.find(connection, "sel")).ids)) == 8
+    assert len(numbers((await THINGS.find(connection, "sel")).ids)) == 7
     assert numbers((await THINGS.find(connection, "singu anc")).ids) == [-7]
 
 
@@ -113,8 +118,16 @@ async def test_marks_narrow_a_search_or_come_first(connection: Connection) -> No
         found = await THINGS.find(connection, "seldom", marked=["@kind:it's 1"], few=few)
         assert sorted(numbers(found.ids)) == [-1_000, 1_000, 4_000]
     assert (await THINGS.find(connection, "seldom", marked=["@kind:\\' | '"])).ids == []
-    others = await THINGS.find(connection, "seldom", unmarked=["@kind:it's 1", "@kind:it's 0"])
-    assert sorted(numbers(others.ids)) == [2_000, 5_000]
+    both = await THINGS.find(connection, "seldom", marked=["@kind:it's 1", "@half:0"])
+    assert sorted(numbers(both.ids)) == [-1_000, 1_000]
     first = await THINGS.find(connection, "seldom", first=["@kind:it's 1"])
-    assert len(set(first.ids)) == len(first.ids) == 8
+    assert len(set(first.ids)) == len(first.ids) == 7
     assert set(numbers(first.ids[:3])) == {-1_000, 1_000, 4_000}
+
+
+async def test_a_row_that_is_not_shown_is_found_by_who_asks_for_everything(connection: Connection) -> None:
+    await fill(connection)
+    for text in ("seldom", "seld"):
+        for everything in (False, True):
+            found = await THINGS.find(connection, text, everything=everything)
+            assert (5_000 in numbers(found.ids), found.complete) == (everything, True)

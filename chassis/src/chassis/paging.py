@@ -217,6 +217,10 @@ class Listing:
             prepared=self._prepared,
         )
 
+    async def head(self, connection: Connection, most: int, /, **parameters: Any) -> list[Any]:
+        """Read the first rows of the list, at most so many; `parameters` are what the branches leave open."""
+        return await connection.all(self._first, limit=most, skip=0, reach=most, **parameters)
+
     async def page(
         self,
         connection: Connection,

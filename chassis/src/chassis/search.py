@@ -20,7 +20,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from chassis.database import Connection, statement
+from chassis.database import Connection, Statement, statement
 
 MOST: Final = 200
 """A search gives about so many of the newest rows that match."""
@@ -37,6 +37,7 @@ _HELD: Final = 1_000
 """So many of the newest rows are held against the beginnings of words."""
 _ENOUGH: Final = 20
 """When so many of those match, no others are looked for."""
+_TRUE: Final = sa.true()
 
 
 def document(*columns: str) -> str:
@@ -89,11 +90,20 @@ class Found:
 
     ids: list[UUID]
     complete: bool
+    beginnings: bool = False
+    """Whether the words are beginnings of theirs, since no row has them all as they are."""
 
     @classmethod
-    def of(cls, ids: Sequence[UUID]) -> "Found":
+    def of(cls, ids: Sequence[UUID], *, beginnings: bool = False) -> "Found":
         """Make it of rows that were read up to MOST + 1."""
-        return cls(list(dict.fromkeys(ids[:MOST])), complete=len(ids) <= MOST)
+        return cls(list(dict.fromkeys(ids[:MOST])), len(ids) <= MOST, beginnings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    by_words: Statement
+    newest_by_beginnings: Statement
+    by_beginnings: Statement
 
 
 class Search:
@@ -105,6 +115,7 @@ class Search:
         words: the column with the row's words (`document`).
         index: words and marks, as the table's GIN index has them.
         summary: what spans are called, such as `SELECT posts`.
+        shown: the condition that most rows fulfil, and that a row must unless a search is for all.
     """
 
     def __init__(
@@ -115,34 +126,58 @@ class Search:
         words: sa.ColumnElement[Any],
         index: sa.ColumnElement[Any],
         summary: str,
+        shown: sa.ColumnElement[bool] = _TRUE,
     ) -> None:
-        text: sa.ColumnElement[str] = sa.bindparam("text", type_=sa.Text)
-        parts = sa.func.unnest(sa.bindparam("parts", type_=sa.ARRAY(sa.Text))).table_valued("part")
-        each = parts.render_derived("parts")
-        part = sa.cast(each.c.part, TSQUERY)
-
-        def newest(condition: sa.ColumnElement[Any], most: int, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
-            # A text without words is found nowhere; `&&` alone would leave the part, and so everything.
-            matching = sa.select(id.label("id"), number.label("number"), *columns).where(
-                sa.func.numnode(_words(text)) > 0, index.op("@@")(condition)
-            )
-            # In no order but that of the parts, and so the newest of each part first.
-            some = matching.limit(_GATHERED).correlate(each).subquery("some")
-            found = sa.select(*some.c).order_by(some.c.number.desc()).limit(most).correlate(each).lateral("found")
-            return sa.select(*found.c).select_from(each.join(found, sa.true())).limit(most)
-
+        self._id, self._number, self._words, self._index = id, number, words, index
+        self._summary = summary
+        self._shown = shown
         ends = sa.select(sa.func.max(number).label("newest"), sa.func.min(number).label("oldest"))
         self._numbers = statement(ends, summary)
-        self._by_words = statement(newest(_words(text).op("&&")(part), MOST + 1), summary)
-        held = newest(part, _HELD, words.label("words")).subquery("held")
-        self._newest_by_beginnings = statement(
-            sa.select(
-                sa.func.count().label("held"),
-                sa.func.array_agg(held.c.id).filter(matches(held.c.words, text)).label("ids"),
-            ),
-            summary,
+        self._made: dict[tuple[int, bool], _Statements] = {}
+
+    def _statements(self, marks: int, *, everything: bool) -> _Statements:
+        """Give those for so many marks, for all rows or those shown, made when they are first asked for."""
+        made = self._made.get((marks, everything))
+        if made is None:
+            made = self._made[marks, everything] = self._make(marks, everything=everything)
+        return made
+
+    def _make(self, marks: int, *, everything: bool) -> _Statements:
+        text: sa.ColumnElement[str] = sa.bindparam("text", type_=sa.Text)
+        has = self._index.op("@@")
+        rows: Any = (
+            sa.select(self._id.label("id"), self._number.label("number"))
+            .where(
+                # A text without words is found nowhere; marks alone would be.
+                sa.func.numnode(_words(text)) > 0,
+                # Each a condition by itself: the index then leaps from one row that one of them has to the next that
+                # all have, where it would walk through all rows of the rarest word of one query that asks for all.
+                *(has(sa.cast(sa.bindparam(f"mark_{n}", type_=sa.Text), TSQUERY)) for n in range(marks)),
+            )
+            .where(_TRUE if everything else self._shown)
         )
-        self._by_beginnings = statement(newest(query(text).op("&&")(part), MOST + 1), summary)
+        parts = sa.func.unnest(sa.bindparam("parts", type_=sa.ARRAY(sa.Text))).table_valued("part")
+        each = parts.render_derived("parts")
+
+        def newest(matching: sa.Select[Any], most: int) -> sa.Select[Any]:
+            # In no order but that of the parts, and so the newest of each part first.
+            in_part = matching.where(has(sa.cast(each.c.part, TSQUERY))).limit(_GATHERED).correlate(each)
+            found = _newest(in_part, most).correlate(each).lateral("found")
+            return sa.select(*found.c).select_from(each.join(found, sa.true())).limit(most)
+
+        held = newest(rows.add_columns(self._words.label("words")), _HELD).subquery("held")
+        by_beginnings = rows.where(has(query(text))).limit(_GATHERED)
+        return _Statements(
+            by_words=statement(newest(rows.where(has(_words(text))), MOST + 1), self._summary),
+            newest_by_beginnings=statement(
+                sa.select(
+                    sa.func.count().label("held"),
+                    sa.func.array_agg(held.c.id).filter(matches(held.c.words, text)).label("ids"),
+                ),
+                self._summary,
+            ),
+            by_beginnings=statement(_newest(by_beginnings, MOST + 1), self._summary),
+        )
 
     async def find(
         self,
@@ -150,9 +185,9 @@ class Search:
         text: str,
         *,
         marked: Sequence[str] = (),
-        unmarked: Sequence[str] = (),
         first: Sequence[str] = (),
         few: bool = False,
+        everything: bool = False,
     ) -> Found:
         """Find the newest rows that have every word of a text.
 
@@ -160,24 +195,31 @@ class Search:
             connection: where to ask.
             text: the words.
             marked: marks that each row found must have.
-            unmarked: marks that it must not have; few rows should have them.
             first: marks whose rows come before all others, and so are found whatever their age.
-            few: the marks are those of few rows, so that these need not be looked for by block.
+            few: the first of `marked` is one of few rows, so that these need not be looked for by block.
+            everything: all rows count, not only those that are shown.
         """
         numbers = await connection.one(self._numbers)
         if numbers.newest is None:
             return Found([], complete=True)
-        parts = [[]] if few else [[block] for block in blocks_between(numbers.newest, numbers.oldest)]
-        wanted = [_tsquery([*marked, *part], unmarked) for part in ([[mark] for mark in first] + parts)]
-        rows = await connection.all(self._by_words, text=text, parts=wanted)
+        blocks, marks = (marked[:1], marked[1:]) if few else (blocks_between(numbers.newest, numbers.oldest), marked)
+        parts = [_quoted(mark) for mark in (*first, *blocks)]
+        asked = self._statements(len(marks), everything=everything)
+        given = {"text": text} | {f"mark_{n}": _quoted(mark) for n, mark in enumerate(marks)}
+        rows = await connection.all(asked.by_words, parts=parts, **given)
         if rows:
             return Found.of([row.id for row in rows])
-        looked = await connection.one(self._newest_by_beginnings, text=text, parts=wanted)
+        looked = await connection.one(asked.newest_by_beginnings, parts=parts, **given)
         ids = looked.ids or []
         if looked.held < _HELD or len(ids) >= _ENOUGH:
-            return Found(list(dict.fromkeys(ids)), complete=looked.held < _HELD)
-        rows = await connection.all(self._by_beginnings, text=text, parts=[_tsquery(marked, unmarked)])
-        return Found.of([row.id for row in rows])
+            return Found(list(dict.fromkeys(ids)), complete=looked.held < _HELD, beginnings=True)
+        rows = await connection.all(asked.by_beginnings, **given)
+        return Found.of([row.id for row in rows], beginnings=True)
+
+
+def _newest(some: sa.Select[Any], most: int) -> sa.Select[Any]:
+    rows = some.subquery("some")
+    return sa.select(*rows.c).order_by(rows.c.number.desc()).limit(most)
 
 
 def blocks_between(newest: int, oldest: int) -> list[str]:
@@ -193,11 +235,6 @@ def blocks_between(newest: int, oldest: int) -> list[str]:
         if position < oldest:
             break
     return names
-
-
-def _tsquery(marked: Sequence[str], unmarked: Sequence[str]) -> str:
-    """Give the text of the tsquery for all of the one and none of the other."""
-    return " & ".join([*map(_quoted, marked), *(f"!{_quoted(mark)}" for mark in unmarked)])
 
 
 def _quoted(mark: str) -> str:

@@ -5,6 +5,7 @@ import pytest
 
 from chassis.identity import Caller
 from neoforge.support.v1 import tickets_pb2 as pb
+from support.store.tickets import HEAD
 from support.testing.desk import Clock, Desk
 
 Refused = Callable[[Awaitable[Any]], Awaitable[str]]
@@ -139,3 +140,20 @@ async def test_a_thread_is_paged_both_ways(desk: Desk, mara: Caller) -> None:
     assert [m.body for m in (*first.messages, *rest.messages)] == ["0", "1", "2", "3", "4"]
     newest = await desk.thread(mara, ticket, page_size=2, newest_first=True)
     assert [m.body for m in newest.messages] == ["4", "3"]
+
+
+async def test_a_common_word_is_found_in_all_of_a_list_that_filters_make_short(
+    queue: None, desk: Desk, mara: Caller, oskar: Caller, tomas: Caller
+) -> None:
+    for n in range(HEAD):
+        await desk.open(oskar, f"printer {n}")
+    mine = {"assignee_id": str(tomas.subject)}
+    for text in ("printer", "print"):
+        everywhere = await desk.tickets(tomas, text=text)
+        assert everywhere.tickets[0].subject == f"printer {HEAD - 1}"
+        assert everywhere.page.total_exact == (text == "print")  # of beginnings, a thousand rows are looked through
+        found = await desk.tickets(tomas, text=text, **mine)
+        assert ([t.subject for t in found.tickets], found.page.total, found.page.total_exact) == ([B, A], 2, True)
+        first = await desk.tickets(tomas, text=text, order=pb.TICKET_ORDER_CREATED_AT_ASC)
+        assert [t.subject for t in first.tickets[:2]] == [A, B]
+        assert await desk.subjects(mara, text=text) == [A]

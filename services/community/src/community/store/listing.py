@@ -45,6 +45,7 @@ _SEARCH: Final = Search(
     words=posts.c.search,
     index=sa.literal_column(f"({MARKED})"),
     summary="SELECT posts",
+    shown=posts.c.status != "hidden",
 )
 
 
@@ -159,21 +160,21 @@ async def _search(
 ) -> tuple[list[UUID], bool]:
     """Give the posts that match, and whether these are all."""
     marked = []
+    if wanted.author_id:
+        marked.append(f"@author:{wanted.author_id}")
     if wanted.category:
         marked.append(f"@category:{wanted.category}")
     if wanted.tag:
         marked.append(f"@tag:{wanted.tag}")
-    if wanted.author_id:
-        marked.append(f"@author:{wanted.author_id}")
     if wanted.answered is not None:
         marked.append(f"@answered:{str(wanted.answered).lower()}")
     found = await _SEARCH.find(
         connection,
         wanted.text,
         marked=marked,
-        unmarked=[] if shape.hidden_too else ["@status:hidden"],
         first=["@pinned:true"],
         few=wanted.author_id is not None,
+        everything=shape.hidden_too,
     )
     if found.complete or shape.order is NEW:
         return found.ids, found.complete

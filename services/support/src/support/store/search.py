@@ -1,5 +1,10 @@
-"""The SQL of search: which tickets mention a text."""
+"""The SQL of search: which tickets mention a text.
 
+Of a text that very many mention, those that were written last are found, and those at the head of the list that is
+asked for: so whoever narrows the list far enough finds all.
+"""
+
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -40,6 +45,27 @@ _OWN: Final = {
 }
 
 
+def _held(condition: sa.ColumnElement[bool], *, public_only: bool) -> Statement:
+    found = (
+        sa.select(messages.c.ticket_id)
+        .distinct()
+        .where(
+            messages.c.ticket_id == sa.func.any(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))),
+            # Hidden from the search index, which would gather all messages with the words.
+            sa.func.coalesce(condition, sa.false()),
+        )
+    )
+    return statement(found.where(~messages.c.internal) if public_only else found, "SELECT messages")
+
+
+_HOLDS: Final = {False: has_words(messages.c.search, _text), True: matches(messages.c.search, _text)}
+_HELD: Final = {
+    (beginnings, public_only): _held(condition, public_only=public_only)
+    for beginnings, condition in _HOLDS.items()
+    for public_only in (False, True)
+}
+
+
 async def mentions(connection: Connection, text: str) -> Found:
     """Find the tickets that mention every word of a text, in subject and first message or in one later message."""
     return await MENTIONS.find(connection, text)
@@ -49,5 +75,14 @@ async def mentions_of(connection: Connection, text: str, requester_id: UUID, *, 
     """Find the same among the tickets of one requester, as many as they are."""
     by_words, by_beginnings = _OWN[not with_notes]
     given = {"text": text, "requester_id": requester_id}
-    rows = await connection.all(by_words, **given) or await connection.all(by_beginnings, **given)
-    return Found.of([row.ticket_id for row in rows])
+    rows = await connection.all(by_words, **given)
+    found = rows or await connection.all(by_beginnings, **given)
+    return Found.of([row.ticket_id for row in found], beginnings=not rows)
+
+
+async def mentioning(
+    connection: Connection, text: str, ids: Sequence[UUID], *, beginnings: bool, with_notes: bool
+) -> list[UUID]:
+    """Give those of these tickets that have a message with every word of a text, or words that begin with them."""
+    rows = await connection.all(_HELD[beginnings, not with_notes], text=text, ids=list(ids))
+    return [row.ticket_id for row in rows]

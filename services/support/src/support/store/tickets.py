@@ -5,7 +5,7 @@ column that stands between them (the priority behind a status, the status behind
 its four values, each walked by itself: no list reads further than its page, however long it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from chassis.database import Connection, statement
 from chassis.paging import Cursors, Listing, Order, Page, PageRequest
+from chassis.search import Found
 from support.model.targets import Priority, Targets
 from support.model.ticket import Filter, Status, Ticket
 from support.store import search
@@ -34,6 +35,8 @@ _INSERT = statement(
 _STATUSES: Final[list[sa.ColumnElement[Any]]] = [sa.literal_column(f"'{status}'") for status in Status]
 _PRIORITIES: Final[list[sa.ColumnElement[Any]]] = [sa.literal_column(str(priority.value)) for priority in Priority]
 _UUIDS: Final = sa.ARRAY(sa.Uuid)
+HEAD: Final = 300
+"""So many tickets at the head of a list are held against a text that many mention."""
 _FIXED: Final = {"id", "requester_id", "created_at"}
 _UPDATE = statement(
     sa.update(tickets)
@@ -104,21 +107,45 @@ async def page(
         parameters["customer"] = customer
     complete = True
     if wanted.text:
-        requester = customer or wanted.requester_id
-        found = (
-            await search.mentions_of(connection, wanted.text, requester, with_notes=customer is None)
-            if requester
-            else await search.mentions(connection, wanted.text)
-        )
+        found = await _search(connection, wanted, customer, order, parameters)
         parameters["ids"], complete = found.ids, found.complete
     listing = _listing(order, frozenset(parameters))
     page = await listing.page(connection, request, cursors, scope, **parameters)
     return replace(page.of([_ticket(row) for row in page.rows]), total_exact=page.total_exact and complete)
 
 
+async def _search(
+    connection: Connection, wanted: Filter, customer: UUID | None, order: Order, parameters: Mapping[str, Any]
+) -> Found:
+    """Find the tickets that mention the text: all of them, or of many the latest and what heads the list."""
+    with_notes = customer is None
+    requester = customer or wanted.requester_id
+    found = (
+        await search.mentions_of(connection, wanted.text, requester, with_notes=with_notes)
+        if requester
+        else await search.mentions(connection, wanted.text)
+    )
+    if found.complete:
+        return found
+    head = await _keys(order, frozenset(parameters)).head(connection, HEAD, **parameters)
+    ids = [row.id for row in head]
+    listed = await search.mentioning(connection, wanted.text, ids, beginnings=found.beginnings, with_notes=with_notes)
+    return Found(list({*found.ids, *listed}), complete=len(head) < HEAD)
+
+
 @lru_cache(maxsize=512)
 def _listing(order: Order, given: frozenset[str]) -> Listing:
     """The list in this order with these filters given."""
+    return _listed(order, given, tuple(tickets.c.keys()))
+
+
+@lru_cache(maxsize=512)
+def _keys(order: Order, given: frozenset[str]) -> Listing:
+    """The same list, of each ticket only what it is ordered by."""
+    return _listed(order, given, order.columns)
+
+
+def _listed(order: Order, given: frozenset[str], columns: Sequence[str]) -> Listing:
     rows: Any = tickets
     if "ids" in given:
         rows = _gathered(sa.select(*_COLUMNS).where(tickets.c.id == sa.func.any(sa.bindparam("ids", type_=_UUIDS))))
@@ -128,7 +155,7 @@ def _listing(order: Order, given: frozenset[str]) -> Listing:
         conditions.append(rows.c.requester_id == sa.bindparam("customer", type_=sa.Uuid))
     if "labels" in given:
         conditions.append(rows.c.labels.contains(_value("labels")))
-    branches = _branches(order, given, rows, sa.select(*rows.c).where(*conditions))
+    branches = _branches(order, given, rows, sa.select(*(rows.c[name] for name in columns)).where(*conditions))
     # Some labels are on half of the tickets and some on none: no plan is good for all.
     prepared = False if "labels" in given else None
     return Listing(branches, order, "tickets", counted_in_order=True, prepared=prepared)
