@@ -73,6 +73,10 @@ test: $(VENV)/.dev ## All tests against the real parts, with coverage in coverag
 smoke: $(VENV)/.stack ## The checks of a deploy, against a running stack (URL=http://localhost:8080; elsewhere with NEOFORGE_TOKEN, or NEOFORGE_LOGIN and NEOFORGE_PASSWORD)
 	@$(BIN)/python -m devstack smoke $(or $(URL),http://localhost:$(PORT))
 
+.PHONY: conformance
+conformance: $(VENV)/.dev ## The rules of HTTP by RFC, tried against a running stack, as a table (URL=..., as for smoke)
+	@$(BIN)/python -m tests.conformance.http $(or $(URL),http://localhost:$(PORT))
+
 .PHONY: lint
 lint: lint-python lint-imports lint-protos lint-migrations lint-envoy lint-rules lint-chart lint-generated ## Everything that is checked without running: style, types, imports, protos, migrations, Envoy, alerts, chart, drift
 

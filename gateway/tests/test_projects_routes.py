@@ -231,7 +231,7 @@ def test_a_route_without_parameters_refuses_any(ines: httpx.Client, item: str, s
 
 
 @pytest.mark.parametrize(
-    "id_", ["1", "018F0000", "0" * 32, "{" + "0" * 8 + "}", "018f0000-0000-7000-9000-00000000000g", "%00", "..%2f"]
+    "id_", ["1", "018F0000", "0" * 32, "{" + "0" * 8 + "}", "018f0000-0000-7000-9000-00000000000g"]
 )
 def test_an_id_that_is_none_is_404(ines: httpx.Client, id_: str) -> None:
     assert problem_of(ines.get(f"{PATH}/{id_}")) == "not-found"

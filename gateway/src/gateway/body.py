@@ -134,10 +134,13 @@ def _check_media_type(content_type: str, media_types: Collection[str]) -> None:
     message["content-type"] = content_type
     charset = message.get_content_charset("utf-8") if content_type else "utf-8"
     if not content_type or message.get_content_type() not in media_types or charset not in {"utf-8", "utf8"}:
+        taken = ", ".join(sorted(media_types)).encode()
+        # RFC 9110, section 15.5.16; of a PATCH, RFC 5789, section 2.2.
+        names = (b"accept", b"accept-patch") if media_types == MERGE_PATCH else (b"accept",)
         raise Problem(
             "UNSUPPORTED_MEDIA_TYPE",
             f"The body must be {' or '.join(sorted(media_types))} in UTF-8.",
-            headers=[(b"accept", ", ".join(sorted(media_types)).encode())],
+            headers=[(name, taken) for name in names],
         )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import problems
 from gateway.problems import Problem
@@ -53,12 +53,18 @@ class Cors(CORSMiddleware):
         )
         self._public_url = public_url
 
-    def preflight_response(self, request_headers: Headers) -> Response:
-        """Answer a preflight."""
-        response = super().preflight_response(request_headers)
-        if response.status_code < 400:  # noqa: PLR2004 - the border to errors
-            return response
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a preflight that is refused; leave everything else to Starlette's."""
+        headers = Headers(scope=scope) if scope["type"] == "http" else {}
+        if "origin" in headers and "access-control-request-method" in headers and scope["method"] == "OPTIONS":
+            response = self.preflight_response(request_headers=Headers(scope=scope))
+            if response.status_code >= 400:  # noqa: PLR2004 - the border to errors
+                await self._refused(response, scope["path"])(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+    def _refused(self, response: Response, path: str) -> Response:
         problem = Problem("CROSS_ORIGIN_REFUSED", f"{bytes(response.body).decode()}.")
         allowed = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
-        body = problems.body(problem, self._public_url, "")
+        body = problems.body(problem, self._public_url, path)
         return Response(body, int(problem.type.status), headers=allowed, media_type=problems.MEDIA_TYPE)

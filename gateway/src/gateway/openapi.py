@@ -183,10 +183,12 @@ def _problems(declaration: Declaration, path: str) -> dict[HTTPStatus, list[str]
     reasons += ["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"]
     if declaration.has_cursor:
         reasons.append("INVALID_CURSOR")
-    if "{" in path or declaration.names_in_query:
+    named = "{" in path or declaration.names_in_query
+    if named:
         reasons.append("NOT_FOUND")
-        if declaration.kind is not Kind.READ or declaration.tagged is Tagged.CONTENT:
-            reasons.append("FORBIDDEN")
+    writes = declaration.kind is not Kind.READ and not declaration.credentials  # which a token may not be for
+    if writes or declaration.about_account or (named and declaration.tagged is Tagged.CONTENT):
+        reasons.append("FORBIDDEN")
     reasons += ["MALFORMED_PRECONDITION", "VERSION_MISMATCH"]
     if declaration.kind is not Kind.READ and declaration.key is not Key.NONE:
         reasons += ["IDEMPOTENCY_KEY_MALFORMED", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_IN_FLIGHT"]

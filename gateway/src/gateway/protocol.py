@@ -1,5 +1,6 @@
 """uvicorn's HTTP/1.1 protocol, with its own refusals as problems and a bound on the head of a request."""
 
+import re
 from typing import ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -12,6 +13,10 @@ from gateway.problems import Problem
 
 HEAD_LIMIT: Final = 32 * 1024
 """Bytes of request target and headers."""
+_HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%-]+)(:[0-9]*)?")
+"""A name or address and a port. Neither a comma, by which a proxy joins two, nor anything that steers by it."""
+_HIDDEN: Final = re.compile(rb"%(2f|5c|00)", re.IGNORECASE)
+"""What one reader takes for a separator or an end and another does not."""
 
 
 class GatewayProtocol(HttpToolsProtocol):
@@ -20,7 +25,7 @@ class GatewayProtocol(HttpToolsProtocol):
     public_url: ClassVar[str] = ""
     _in_head = True
     _head_size = 0
-    _too_large = False
+    _refusal: Problem | None = None
     _completed = False
 
     def data_received(self, data: bytes) -> None:
@@ -31,7 +36,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._in_head and not self._completed and not self.transport.is_closing():
             self._head_size += len(data)
             if self._head_size > HEAD_LIMIT:
-                self._too_large = True
+                self._refusal = _too_large()
                 self.send_400_response("")
 
     def on_message_begin(self) -> None:
@@ -44,10 +49,21 @@ class GatewayProtocol(HttpToolsProtocol):
         """Look at the head as a whole; an exception here makes the server call `send_400_response`."""
         self._in_head = False
         self._completed = True
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_LIMIT:
-            self._too_large = True
-            raise ValueError("the head is too large")
+        self._refusal = self._refused_head()
+        if self._refusal is not None:
+            raise self._refusal
         super().on_headers_complete()
+
+    def _refused_head(self) -> Problem | None:
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_LIMIT:
+            return _too_large()
+        hosts = [value for name, value in self.headers if name == b"host"]
+        needed = self.parser.get_http_version() != "1.0"
+        if not needed <= len(hosts) <= 1 or not all(map(_HOST.fullmatch, hosts)):
+            return Problem("MALFORMED_REQUEST", "A request names its host, once (RFC 9112, section 3.2).")
+        if _HIDDEN.search(self.url.partition(b"?")[0]):
+            return Problem("MALFORMED_REQUEST", "A path must not hide slashes or NUL behind percent signs.")
+        return None
 
     def on_message_complete(self) -> None:
         """Be ready for the next request on this connection."""
@@ -58,10 +74,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, and close the connection, whose framing nobody knows any more."""
-        if self._too_large:
-            problem = Problem("HEADERS_TOO_LARGE", f"Request target and headers may have {HEAD_LIMIT:,} bytes.")
-        else:
-            problem = Problem("MALFORMED_REQUEST", msg)
+        problem = self._refusal or Problem("MALFORMED_REQUEST", msg)
         logs.request_id.set(request_id := new_id())
         body = problems.body(problem, self.public_url, "")
         head = [
@@ -76,3 +89,7 @@ class GatewayProtocol(HttpToolsProtocol):
         ]
         self.transport.write(b"".join(head) + body)
         self.transport.close()
+
+
+def _too_large() -> Problem:
+    return Problem("HEADERS_TOO_LARGE", f"Request target and headers may have {HEAD_LIMIT:,} bytes.")
