@@ -1,10 +1,11 @@
-"""Writes what is made from code and the register: dashboards, rules on error budgets, the page of metrics.
+"""Writes what is made from code and the register: dashboards, rules on error budgets, the page of metrics, rate limits.
 
 Run from the root of the repository: `python -m ops.generate`.
 """
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,12 @@ from ops.grafana import boards
 from ops.grafana.service import service
 from ops.prometheus.slo import rules
 
+from gateway import tiers
+
 DASHBOARDS = ROOT / "ops" / "grafana" / "dashboards"
 RULES = ROOT / "ops" / "prometheus" / "rules" / "slo.yml"
 PAGE = ROOT / "docs" / "metrics.md"
+API = ROOT / "docs" / "api.md"
 _HEAD = (
     "# Made by `make gen` from ops/prometheus/slo.py, which says where the numbers come from; changes belong there.\n"
 )
@@ -46,6 +50,9 @@ def files() -> dict[Path, str]:
         made[DASHBOARDS / f"{json.loads(text)['uid'].removeprefix('neoforge-')}.json"] = text
     made[RULES] = _HEAD + yaml.safe_dump(rules(), sort_keys=False, width=1_000)
     made[PAGE] = page()
+    made[API] = re.sub(
+        r"(?<=<!-- tiers -->\n).*(?=<!-- /tiers -->)", tiers.table(), API.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
     return made
 
 

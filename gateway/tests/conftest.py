@@ -55,7 +55,7 @@ def shared_edge(redis_server: Redis, issuer: StandInIssuer, traced: None) -> Ite
         issuer,
         trusted_proxies=("127.0.0.1/32",),
         cors_origins=("https://console.example.test",),
-        quotas=("anonymous=10/60", "reads=100/60", "writes=50/60"),
+        quotas=("anonymous=10/60", "public=10/60", "reads=100/60", "writes=50/60"),
         call_timeout_s=3.0,
         redis_patience_s=1.0,  # exact counts must not depend on how busy the machine is
     )

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import uuid4
 
 import httpx
@@ -14,10 +15,11 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis as AsyncRedis
 
 from chassis.embedded.redis import Redis as RedisServer
-from gateway.ratelimit import SCRIPT, TIERS, Decision, LocalBuckets, Tier, parse_tiers
+from gateway.ratelimit import SCRIPT, Decision, LocalBuckets
 from gateway.redisline import RedisLine
 from gateway.testing.edge import Edge
 from gateway.testing.issuer import StandInIssuer
+from gateway.tiers import TIERS, Tier, parse_tiers
 
 PATH = "/api/v1/projects"
 ANYONE = {"X-Forwarded-For": "198.51.100.1"}
@@ -256,8 +258,8 @@ def test_sleeping_exactly_retry_after_succeeds_on_redis_own_clock(edge: Edge) ->
 
 
 def test_changes_to_tiers_are_read_or_refused() -> None:
-    assert parse_tiers(["reads=5/2"]) == {"reads": Tier("reads", 5, 2)}
+    assert parse_tiers(["reads=5/2"]) == {"reads": replace(TIERS["reads"], quota=5, window_s=2)}
     for bad in ("reads", "reads=0/1", "reads=5", "nobody=1/1", "reads=5/0", "reads=-1/1"):
         with pytest.raises(ValueError, match="tier"):
             parse_tiers([bad])
-    assert TIERS.keys() == {"anonymous", "reads", "writes", "credentials", "refreshes"}
+    assert TIERS.keys() == {"anonymous", "public", "reads", "writes", "credentials", "mails", "refreshes"}

@@ -11,8 +11,9 @@ import pytest
 from redis.asyncio import Redis
 
 from chassis.embedded.redis import Redis as RedisServer
-from gateway.ratelimit import SCRIPT, Limiter, Tier, Uncounted
+from gateway.ratelimit import SCRIPT, Limiter, Uncounted
 from gateway.redisline import RedisLine
+from gateway.tiers import Tier
 
 TIER = Tier("reads", 1_000, 24 * 60 * 60)
 """So slow that nothing comes back while a test runs."""
@@ -158,3 +159,19 @@ async def test_a_full_local_bucket_refuses_too() -> None:
     assert decisions[-1].retry_after_s == 12
     limiter.give_back(decisions[0], "someone")
     assert (await limiter.take(tier, "someone")).allowed
+
+
+async def test_while_redis_is_away_each_of_several_gateways_admits_its_part() -> None:
+    away = RedisLine(Redis.from_url("redis://127.0.0.1:1/0"), "gcra", SCRIPT, 1.0)
+    away._away = True
+    tier, admitted = Tier("reads", 100, 60), []
+    for limiter in (Limiter(away, 4), Limiter(away, 4), Limiter(away, 4), Limiter(away, 4)):
+        decisions = [await limiter.take(tier, "someone") for _ in range(60)]
+        assert all(decision.reduced for decision in decisions)
+        assert (decisions[0].tier.policy, decisions[0].left) == ('"reads";q=25;w=60', 24)
+        given_back = limiter.give_back(decisions[0], "someone")
+        assert given_back.left == 25
+        assert (await limiter.take(tier, "someone")).allowed
+        admitted += [decision for decision in decisions if decision.allowed]
+    assert 100 <= len(admitted) <= 110  # what comes back meanwhile
+    assert Tier("mails", 3, 60).shared_by(10).quota == 1

@@ -26,6 +26,7 @@ from chassis.testing.process import ServiceProcess, environment
 from chassis.testing.waiting import until
 from gateway.testing.edge import Edge
 from gateway.testing.issuer import StandInIssuer
+from gateway.tiers import TIERS
 
 ORIGIN = "https://forge.example.test"
 
@@ -84,7 +85,7 @@ def installation(settings: Settings, authority: Authority, redis_server: Redis) 
                 "NEOFORGE_TLS_CA": str(identity.authority),
                 "NEOFORGE_TLS_CERTIFICATE": str(identity.certificate),
                 "NEOFORGE_TLS_KEY": str(identity.key),
-                "NEOFORGE_QUOTAS": "credentials=100000/60,refreshes=100000/60,reads=100000/60,anonymous=100000/60",
+                "NEOFORGE_QUOTAS": ",".join(f"{tier}=100000/60" for tier in TIERS),
                 "NEOFORGE_CALL_TIMEOUT_S": "60",
                 # What a busy machine adds is not taken for a Redis that is away, without which nothing is let through.
                 "NEOFORGE_REDIS_PATIENCE_S": "1",

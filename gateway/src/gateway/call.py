@@ -60,7 +60,7 @@ class Call(Request):
             return
         if self._public and not any(name == b"authorization" for name, _ in self.scope["headers"]):
             self.caller = Caller(address=address)
-            await self._take("anonymous", bucket(address))
+            await self._take("public", bucket(address))
             return
         try:
             proof = await parts.authenticator.proof(self.scope["headers"])
@@ -164,7 +164,8 @@ class Call(Request):
         metrics.rate_limit_decisions.labels(tier, "admitted" if decision.allowed else "refused").inc()
         if not decision.allowed:
             raise Problem(
-                "QUOTA_EXCEEDED",
+                "REDUCED_CAPACITY" if decision.reduced else "QUOTA_EXCEEDED",
                 f"The quota of {decision.tier.quota:,} {tier} in {decision.tier.window_s} seconds is used up; "
                 f"the next request is admitted in {decision.retry_after_s} seconds.",
+                members={"violated-policies": [tier]},
             )

@@ -180,7 +180,7 @@ def _responses(declaration: Declaration, path: str) -> dict[int | str, dict[str,
 
 def _problems(declaration: Declaration, path: str) -> dict[HTTPStatus, list[str]]:
     reasons = ["MALFORMED_REQUEST", "UNAUTHENTICATED", "INVALID_FIELDS", "QUOTA_EXCEEDED", "HEADERS_TOO_LARGE"]
-    reasons += ["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"]
+    reasons += ["REDUCED_CAPACITY", "UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"]
     if declaration.has_cursor:
         reasons.append("INVALID_CURSOR")
     named = "{" in path or declaration.names_in_query

@@ -9,8 +9,9 @@ from grpc.aio import Channel
 from gateway.health import Readiness
 from gateway.identity import Authenticator
 from gateway.lastgood import LastGood
-from gateway.ratelimit import Limiter, Tier
+from gateway.ratelimit import Limiter
 from gateway.settings import GatewaySettings
+from gateway.tiers import Tier
 
 if TYPE_CHECKING:
     # These exist for type checkers alone.

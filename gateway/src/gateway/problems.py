@@ -289,6 +289,13 @@ TYPES: Final[dict[str, Type]] = {
         "Wait for the seconds in Retry-After; the next request is admitted then. RateLimit-Policy and RateLimit tell "
         "the quota and what is left of it.",
     ),
+    "REDUCED_CAPACITY": Type(
+        "temporary-reduced-capacity",
+        "Fewer requests than usual are admitted",
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "For as long as the gateways cannot count together, each admits its part of every quota. Wait for the seconds "
+        "in Retry-After; the next request is admitted then.",
+    ),
     "HEADERS_TOO_LARGE": Type(
         "headers-too-large",
         "The headers are too large",

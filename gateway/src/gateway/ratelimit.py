@@ -6,20 +6,18 @@ Sources: GCRA (ITU-T I.371), draft-ietf-httpapi-ratelimit-headers-10, RFC 6585 (
 
 import asyncio
 import math
-import re
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Final, Protocol
 
 from chassis.metrics import begin
 from gateway import metrics
+from gateway.tiers import MICROSECONDS, TIERS, Tier
 
 SCRIPT: Final = files("gateway").joinpath("gcra.lua").read_text(encoding="utf-8")
 
-_MICROSECONDS: Final = 1_000_000
 _STRICT_PATIENCE_S: Final = 1.0
 """So long a strict tier waits for Redis: there is nothing else to decide by, and a busy moment must keep nobody out."""
 _STRICT_PAUSE_S: Final = 0.05
@@ -27,55 +25,7 @@ _LOCAL_BUCKETS: Final = 10_000
 """Buckets kept in memory while Redis is away; the longest unused makes room."""
 
 
-@dataclass(frozen=True)
-class Tier:
-    """A class of requests that share a quota: `quota` at once, refilled evenly over `window_s` seconds."""
-
-    name: str
-    quota: int
-    window_s: int
-    strict: bool = False
-    """Whether nothing is admitted while nobody counts for all gateways together."""
-
-    @property
-    def interval_us(self) -> int:
-        """Microseconds that one request is worth."""
-        return math.ceil(self.window_s * _MICROSECONDS / self.quota)
-
-    @property
-    def policy(self) -> str:
-        """The tier as a RateLimit-Policy item."""
-        return f'"{self.name}";q={self.quota};w={self.window_s}'
-
-
-TIERS: Final[dict[str, Tier]] = {
-    tier.name: tier
-    for tier in (
-        Tier("anonymous", 120, 60),  # by address: requests without a valid token
-        Tier("reads", 3_000, 60),  # by person
-        Tier("writes", 600, 60),  # by person
-        Tier("credentials", 60, 60, strict=True),  # by address: passwords and codes
-        Tier("refreshes", 600, 60, strict=True),  # by address: refresh tokens
-    )
-}
-
-
 begin(metrics.rate_limit_decisions, TIERS, ("admitted", "refused"))
-
-
-def parse_tiers(changes: Iterable[str]) -> dict[str, Tier]:
-    """Read changes to tiers, each `tier=requests/seconds`.
-
-    Raises:
-        ValueError: no such tier, or not of that form.
-    """
-    tiers = {}
-    for change in changes:
-        found = re.fullmatch(r"([a-z]+)=([1-9][0-9]{0,8})/([1-9][0-9]{0,5})", change)
-        if found is None or found[1] not in TIERS:
-            raise ValueError(f"{change!r} is not tier=requests/seconds with a tier of {', '.join(TIERS)}")
-        tiers[found[1]] = replace(TIERS[found[1]], quota=int(found[2]), window_s=int(found[3]))
-    return tiers
 
 
 @dataclass(frozen=True)
@@ -88,16 +38,18 @@ class Decision:
     retry_us: int
     more_us: int
     now_us: int
+    reduced: bool = False
+    """Whether it is this gateway's part of the quota that was looked at, since nobody counts for all."""
 
     @property
     def retry_after_s(self) -> int:
         """Whole seconds after which the same request is admitted, if nobody else takes its place; at least 1."""
-        return max(1, math.ceil(self.retry_us / _MICROSECONDS))
+        return max(1, math.ceil(self.retry_us / MICROSECONDS))
 
     @property
     def reset_s(self) -> int:
         """Whole seconds until more is left than now; 0 when the bucket is full."""
-        return self.retry_after_s if not self.allowed else math.ceil(self.more_us / _MICROSECONDS)
+        return self.retry_after_s if not self.allowed else math.ceil(self.more_us / MICROSECONDS)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Both families, from this one decision; X-RateLimit-Reset is in seconds since the epoch."""
@@ -105,7 +57,7 @@ class Decision:
         fields = [
             (b"x-ratelimit-limit", b"%d" % self.tier.quota),
             (b"x-ratelimit-remaining", b"%d" % self.left),
-            (b"x-ratelimit-reset", b"%d" % (self.now_us // _MICROSECONDS + reset_s)),
+            (b"x-ratelimit-reset", b"%d" % (self.now_us // MICROSECONDS + reset_s)),
             (b"ratelimit-policy", self.tier.policy.encode()),
             (b"ratelimit", b'"%s";r=%d;t=%d' % (self.tier.name.encode(), self.left, reset_s)),
         ]
@@ -129,10 +81,14 @@ class Scripts(Protocol):
 
 
 class Limiter:
-    """Decides over requests; in memory, per process, for as long as Redis is away."""
+    """Decides over requests; in memory, per process, for as long as Redis is away.
 
-    def __init__(self, scripts: Scripts) -> None:
+    In memory each of `gateways` processes admits its part of a quota, so that all of them together admit no more.
+    """
+
+    def __init__(self, scripts: Scripts, gateways: int = 1) -> None:
         self._scripts = scripts
+        self._gateways = gateways
         self._local = LocalBuckets()
 
     async def take(self, tier: Tier, who: str) -> Decision:
@@ -148,7 +104,8 @@ class Limiter:
             answer = await self._scripts.run(_key(tier, who), tier.interval_us, tier.quota, 1)
         if answer is None:
             metrics.rate_limit_local.inc()
-            return self._local.take(tier, who, time.time_ns() // 1_000)
+            decision = self._local.take(tier.shared_by(self._gateways), who, time.time_ns() // 1_000)
+            return replace(decision, reduced=True)
         allowed, left, retry_us, more_us, now_us = answer
         self._local.learn(tier, who, left, time.time_ns() // 1_000)
         return Decision(tier, bool(allowed), left, retry_us, more_us, now_us)
@@ -166,10 +123,11 @@ class Limiter:
     def give_back(self, decision: Decision, who: str) -> Decision:
         """Undo a taken request that turned out to cost nothing, and tell how the bucket stands without it."""
         tier = decision.tier
-        self._scripts.send(_key(tier, who), tier.interval_us, tier.quota, -1)
+        if not decision.reduced:
+            self._scripts.send(_key(tier, who), tier.interval_us, tier.quota, -1)
         self._local.give_back(tier, who)
         left = min(tier.quota, decision.left + 1)
-        return Decision(tier, True, left, 0, 0 if left == tier.quota else decision.more_us, decision.now_us)
+        return replace(decision, left=left, more_us=0 if left == tier.quota else decision.more_us)
 
 
 class LocalBuckets:

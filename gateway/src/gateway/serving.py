@@ -76,7 +76,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
             authenticator=Authenticator(
                 keys, settings.token_issuer, settings.token_audience, verification, revocations
             ),
-            limiter=ratelimit.Limiter(line),
+            limiter=ratelimit.Limiter(line, settings.gateway_replicas),
             readiness=readiness,
             last_good=LastGood(redis),
             services={service.stubs: service.stubs(to) for service, to in reached.items()},

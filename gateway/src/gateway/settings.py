@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from chassis.settings import Address, Environment, Names, ProcessSettings, in_production, split
-from gateway.ratelimit import TIERS, Tier, parse_tiers
+from gateway.tiers import TIERS, Tier, parse_tiers
 
 Network = IPv4Network | IPv6Network
 
@@ -61,6 +61,9 @@ class GatewaySettings(ProcessSettings):
     cors_origins: Names = ()
     quotas: Names = ()
     """Changes to the rate limits, each `tier=requests/seconds`, for example `reads=6000/60`."""
+
+    gateway_replicas: Annotated[int, Field(ge=1, le=1_000)] = 1
+    """How many gateway processes there are: while Redis is away, each admits its part of every quota."""
 
     redis_patience_s: Annotated[float, Field(gt=0, le=1)] = 0.02
     """How long a request waits for Redis before its quota is counted in this process alone."""

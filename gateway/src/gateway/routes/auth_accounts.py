@@ -11,7 +11,7 @@ from gateway.declaration import NO_CONTENT, Declaration, Kind, Tagged
 from gateway.moments import rfc3339
 from gateway.operations import Operations
 from gateway.representation import Answer, tag_of
-from gateway.routes.auth_factors import proving
+from gateway.routes.auth_factors import MAILS, proving
 from gateway.routes.auth_models import (
     Account,
     EndedSessions,
@@ -34,7 +34,7 @@ _PATH: Final = "/api/v1/auth"
 AccountId = Annotated[str, Path(description="The account's id.", json_schema_extra={"format": "uuid"})]
 
 
-@accounts.serve(f"{_PATH}/register", proving(RegistrationBegun, HTTPStatus.ACCEPTED))
+@accounts.serve(f"{_PATH}/register", proving(RegistrationBegun, HTTPStatus.ACCEPTED, tier=MAILS))
 async def register(call: Call, body: Registration) -> Answer:
     """Begin a registration: a code is mailed to the address, which proves whose it is."""
     begun = (
@@ -85,7 +85,7 @@ async def change_password(call: Call, body: PasswordChange) -> Answer:
     return Answer(to_json({"revoked_sessions": reply.message.revoked_sessions}))
 
 
-@accounts.serve(f"{_PATH}/password/reset", proving(ResetBegun, HTTPStatus.ACCEPTED))
+@accounts.serve(f"{_PATH}/password/reset", proving(ResetBegun, HTTPStatus.ACCEPTED, tier=MAILS))
 async def request_password_reset(call: Call, body: ResetWish) -> Answer:
     """Ask for a code with which a new password can be set."""
     asked = await call.ask(stubs(call).accounts.RequestPasswordReset, pb.RequestPasswordResetRequest(email=body.email))

@@ -15,10 +15,16 @@ from neoforge.auth.v1 import passkeys_pb2
 from neoforge.auth.v1 import sessions_pb2 as pb
 
 CREDENTIALS: Final = "credentials"
+MAILS: Final = "mails"
 
 
-def proving(answers: Any, success: HTTPStatus = HTTPStatus.OK, conflicts: tuple[str, ...] = ()) -> Declaration:
-    """Declare a request that proves by its body who sends it."""
+def proving(
+    answers: Any,
+    success: HTTPStatus = HTTPStatus.OK,
+    conflicts: tuple[str, ...] = (),
+    tier: str = CREDENTIALS,
+) -> Declaration:
+    """Declare a request that proves by its body who sends it, or asks for a mail by which to do so."""
     return Declaration(
         Kind.CHANGE,
         "POST",
@@ -26,7 +32,7 @@ def proving(answers: Any, success: HTTPStatus = HTTPStatus.OK, conflicts: tuple[
         success=success,
         tagged=Tagged.CONTENT,
         conflicts=conflicts,
-        credentials=CREDENTIALS,
+        credentials=tier,
     )
 
 

@@ -42,7 +42,7 @@ WebhookId = Annotated[str, Path(description="The webhook's id.", json_schema_ext
         success=HTTPStatus.ACCEPTED,
         key=Key.OPTIONAL,
         tagged=Tagged.CONTENT,
-        credentials="anonymous",
+        credentials="mails",
     ),
 )
 async def subscribe(call: Call, body: models.NewSubscription) -> Answer:
