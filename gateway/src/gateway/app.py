@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from chassis.settings import Environment
 from gateway.answers import Problems, Router
 from gateway.cors import Cors
+from gateway.cspreports import add_collector
 from gateway.headers import SecurityHeaders
 from gateway.observation import Observation
 from gateway.pages import add_pages
@@ -47,10 +48,11 @@ def build(parts: Parts) -> ASGIApp:
         if service.stubs in parts.services:
             api.router.routes += [route for routes in service.routes for route in routes]
     add_probes(api, parts.readiness)
+    add_collector(api, parts)
     add_pages(api, settings.public_url)
 
     app: ASGIApp = Router(api)
     app = Problems(app, settings.public_url)
     app = Cors(app, settings.cors_origins, settings.public_url)
-    app = SecurityHeaders(app, strict_transport=settings.environment is Environment.PRODUCTION)
+    app = SecurityHeaders(app, settings.public_url, production=settings.environment is Environment.PRODUCTION)
     return Observation(app, settings.proxies, settings.forwarded_header)

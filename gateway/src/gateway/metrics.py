@@ -41,6 +41,11 @@ stale_answers = Counter(
     "stale_answers_total",
     "Public answers that were the last good ones, since the service behind them was away",
 )
+csp_reports = Counter(
+    "csp_reports_total",
+    "Reports of browsers that a page broke its content security policy, by directive",
+    ("directive",),
+)
 token_rejections = Counter(
     "token_rejections_total",
     "Bearer tokens that were refused, by reason",

@@ -9,9 +9,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway import problems
+from gateway import cspreports, probes, problems
 from gateway.declaration import Declaration, Key, Kind, Tagged
-from gateway.probes import DESCRIPTION
 from gateway.problems import TYPES
 
 _MERGE_PATCH: Final = "application/merge-patch+json"
@@ -220,7 +219,7 @@ def document(api: FastAPI, public_url: str) -> dict[str, Any]:
         servers=[{"url": public_url}],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
-    written["paths"] |= DESCRIPTION
+    written["paths"] |= probes.DESCRIPTION | cspreports.DESCRIPTION
     components = written.setdefault("components", {})
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     definitions = schema.pop("$defs", {})
