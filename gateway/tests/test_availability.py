@@ -112,6 +112,20 @@ def test_a_service_that_hangs_is_504_at_the_deadline(ines: httpx.Client, edge: E
     assert 2.5 < time.monotonic() - started < 5
 
 
+def test_a_client_that_says_how_long_it_waits_gets_its_504_by_then_and_is_not_worked_for_any_longer(
+    ines: httpx.Client, projects: StandInProjects
+) -> None:
+    projects.hold = asyncio.Event()
+    answer = ines.get(PATH, headers={"Prefer": "respond-async, wait=1"})
+    assert (answer.status_code, answer.headers["Preference-Applied"]) == (504, "wait=1")
+    assert projects.left_s[-1] < 1
+    projects.hold = None
+    quick = ines.get(PATH, headers={"Prefer": "wait=600"})
+    assert (quick.status_code, quick.headers["Preference-Applied"]) == (200, "wait=600")
+    assert projects.left_s[-1] <= 3  # what the gateway itself waits at most
+    assert "Preference-Applied" not in ines.get(PATH, headers={"Prefer": "return=minimal"}).headers
+
+
 @pytest.mark.parametrize(
     ("code", "status"),
     [
@@ -229,7 +243,10 @@ def test_without_redis_requests_are_served_and_ready_names_it(tmp_path: Path, is
             answer = client.get(PATH)
             assert answer.status_code == 200
             assert answer.headers["RateLimit-Policy"] == '"reads";q=30;w=60'
-            assert 429 in {client.get(PATH).status_code for _ in range(40)}
+            refused = next(a for a in (client.get(PATH) for _ in range(40)) if a.status_code != 200)
+            assert (refused.status_code, int(refused.headers["Retry-After"]) >= 1) == (503, True)
+            assert refused.json()["type"].endswith("/problems/temporary-reduced-capacity")
+            assert refused.json()["violated-policies"] == ["reads"]
             server.start()
             wait_for(lambda: ready(client)["status"] == "ready")
     finally:

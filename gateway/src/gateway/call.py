@@ -12,6 +12,7 @@ from chassis.rpc.client import Reply, download, invoke, upload
 from gateway import metrics
 from gateway.addresses import bucket
 from gateway.conditional import NONE, Preconditions
+from gateway.deadline import MARGIN_S, preferred_wait
 from gateway.declaration import Declaration, Kind
 from gateway.problems import Problem
 from gateway.ratelimit import Uncounted
@@ -43,7 +44,11 @@ class Call(Request):
         self._outlives_service = declaration.outlives_service
         self._credentials = declaration.credentials
         self._about_account = declaration.about_account
-        self._deadline = time.monotonic() + self.parts.settings.call_timeout_s
+        self._wait_s = preferred_wait(scope["headers"])
+        longest_s = self.parts.settings.call_timeout_s
+        self._deadline = time.monotonic() + (
+            longest_s if self._wait_s is None else min(longest_s, self._wait_s - MARGIN_S)
+        )
         self._decision: Decision | None = None
         self._bucket = ""
 
@@ -145,9 +150,12 @@ class Call(Request):
         if self._decision is not None:
             self._decision = self.parts.limiter.give_back(self._decision, self._bucket)
 
-    def quota_headers(self) -> Headers:
-        """Where the caller's quota stands; nothing before it was looked at."""
-        return self._decision.headers() if self._decision is not None else []
+    def answer_headers(self) -> Headers:
+        """What every answer says: where the caller's quota stands, once it was looked at, and what it waited for."""
+        told = self._decision.headers() if self._decision is not None else []
+        if self._wait_s is not None:
+            told.append((b"preference-applied", b"wait=%d" % self._wait_s))
+        return told
 
     def _left_s(self) -> float:
         left: float = self._deadline - time.monotonic()

@@ -86,7 +86,7 @@ class Operation(APIRoute):
         except (Problem, RemoteError) as fault:
             condition = call.preconditions.name
             problem = problems.from_remote(fault, condition=condition) if isinstance(fault, RemoteError) else fault
-            problem.headers += call.quota_headers()
+            problem.headers += call.answer_headers()
             raise problem from fault
         await send({"type": "http.response.start", "status": int(status), "headers": headers})
         if download is not None:
@@ -115,7 +115,7 @@ class Operation(APIRoute):
                 call.cost_nothing()
         else:
             status, fields, body = written(answer, gzip=call.gzip_accepted)
-        return status, fields + call.quota_headers(), body, answer.download
+        return status, fields + call.answer_headers(), body, answer.download
 
     async def _ask(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
         """Give the endpoint's answer or, where that may be, the last good one in place of an outage (RFC 5861)."""

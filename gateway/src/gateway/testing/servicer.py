@@ -49,7 +49,7 @@ class StandInProjects(projects_pb2_grpc.ProjectsServiceServicer):
     """Keeps projects in memory, follows the proto's promises, and does as a test tells it.
 
     `fail_next` holds failures for the calls to come, `hold` is waited for before a call does its work, `calls` lists
-    every call as its method's name, its caller and its metadata.
+    every call as its method's name, its caller and its metadata, `left_s` what was left of its deadline when it came.
     """
 
     def __init__(self) -> None:
@@ -57,6 +57,7 @@ class StandInProjects(projects_pb2_grpc.ProjectsServiceServicer):
         self.members: dict[str, dict[str, pb.Member]] = {}
         self.replies: dict[tuple[str, str, str], tuple[str, Any]] = {}
         self.calls: list[tuple[str, Caller, dict[str, str]]] = []
+        self.left_s: list[float] = []
         self.fail_next: list[Exception | grpc.StatusCode] = []
         self.hold: asyncio.Event | None = None
         self.done: list[str] = []
@@ -178,6 +179,7 @@ class StandInProjects(projects_pb2_grpc.ProjectsServiceServicer):
         metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
         caller = Caller.from_metadata(metadata)
         self.calls.append((method, caller, metadata))
+        self.left_s.append(context.time_remaining())
         if self.fail_next:
             await _abort(context, self.fail_next.pop(0))
         if self.hold is not None:
