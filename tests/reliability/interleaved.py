@@ -77,12 +77,12 @@ class Record:
 
 
 @contextmanager
-def second_gateway(stack: Stack, folder: Path) -> Iterator[str]:
+def another_gateway(stack: Stack, folder: Path, quotas: str = QUOTAS) -> Iterator[str]:
     """Run another gateway of a stack while the context lasts; give its address."""
     parts = layout.Stack.of(Folders(stack.data), Ports(stack.port), os.environ)
     port = free_port()
-    own = {"NEOFORGE_LISTEN": f"127.0.0.1:{port}", "NEOFORGE_QUOTAS": QUOTAS}
-    with (folder / "second-gateway.log").open("wb") as log:
+    own = {"NEOFORGE_LISTEN": f"127.0.0.1:{port}", "NEOFORGE_QUOTAS": quotas, "NEOFORGE_REDIS_PATIENCE_S": "1"}
+    with (folder / f"gateway-{port}.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "gateway", "serve"],
             env={**parts.python_environment(), **parts.gateway_environment(), **own},
@@ -90,7 +90,7 @@ def second_gateway(stack: Stack, folder: Path) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )
     try:
-        wait_for(lambda: _ready(f"http://127.0.0.1:{port}"), 120, what="a second gateway")
+        wait_for(lambda: _ready(f"http://127.0.0.1:{port}"), 120, what="another gateway")
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -216,7 +216,7 @@ def main() -> int:
         folder = Path(name)
         with (
             running_stack(folder, {"NEOFORGE_QUOTAS": QUOTAS}) as stack,
-            second_gateway(stack, folder) as second,
+            another_gateway(stack, folder) as second,
         ):
             record = asyncio.run(interleave(stack, [stack.url, second], asked.operations, asked.seed))
     print(record.report(), *record.faulty()[:10], sep="\n")

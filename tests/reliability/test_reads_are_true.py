@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.reliability.interleaved import interleave, second_gateway
+from tests.reliability.interleaved import another_gateway, interleave
 
 from devstack.testing import Stack
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 
 
 def test_one_order_of_events_explains_all_answers_of_two_gateways(stack: Stack, tmp_path: Path) -> None:
-    with second_gateway(stack, tmp_path) as second:
+    with another_gateway(stack, tmp_path) as second:
         record = asyncio.run(interleave(stack, [stack.url, second], 500, seed=7))
     assert record.faulty() == []
     assert len(record.history) >= 500
