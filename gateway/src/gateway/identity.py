@@ -53,7 +53,7 @@ begin(threats, set(_THREATS.values()))
 PERSONAL: Final = b"nft_"
 """What personal access tokens begin with."""
 _RESOLVED_S: Final = 60.0
-"""How long it is remembered whose a personal access token is; a revoked one is refused at once all the same."""
+"""How long it is remembered whose a personal access token is; its revocation and other roles of its owner are told."""
 
 Source: TypeAlias = Callable[[], Awaitable[Any]]
 """Gives the issuer's key set, a JWK set as parsed JSON; raises what the way to it raises."""
@@ -157,7 +157,8 @@ def _read(document: Any) -> dict[str, Any]:
 class Proof:
     """What a token proves until `expires` (Unix time): who, with which roles, in which session.
 
-    The `session` of a personal access token is the token's own id; it `may_write` or not.
+    The `session` of a personal access token is the token's own id; it `may_write` or not. `roles_id` stands for the
+    roles, and is told among what was revoked once they have changed.
     """
 
     expires: float
@@ -166,6 +167,7 @@ class Proof:
     session: str
     personal: bool = False
     may_write: bool = True
+    roles_id: str = ""
 
     def caller(self, address: str) -> Caller:
         """Give the person."""
@@ -222,11 +224,17 @@ class Authenticator:
             self._proved.clear()
             self._generation = self._keys.generation
         proved = self._proved.get(token)
-        if proved is None or proved.expires <= time.time():
+        if proved is None or proved.expires <= time.time() or (proved.personal and self._outdated(proved)):
             proved = await self._prove(token)
         if self._revocations is not None and self._revocations.refuses(proved.session):
             raise _refused("revoked", "The session has ended, or the token was revoked.")
+        if self._outdated(proved):
+            raise _refused("roles", "The person's roles have changed: refresh.")
         return proved
+
+    def _outdated(self, proved: Proof) -> bool:
+        """Whether the person has other roles by now."""
+        return self._revocations is not None and self._revocations.refuses(proved.roles_id)
 
     async def _prove(self, token: bytes) -> Proof:
         """Check a token, and remember the outcome: a signature costs as much as the rest of a request."""
@@ -254,7 +262,13 @@ class Authenticator:
             raise _refused("personal", "The personal access token is good no more.") from None
         expires = min(found.expires_at.ToDatetime(UTC).timestamp(), time.time() + _RESOLVED_S)
         return Proof(
-            expires, UUID(found.subject), frozenset(found.roles), found.id, personal=True, may_write=found.may_write
+            expires,
+            UUID(found.subject),
+            frozenset(found.roles),
+            found.id,
+            personal=True,
+            may_write=found.may_write,
+            roles_id=found.roles_id,
         )
 
     async def _verify(self, token: bytes) -> Proof:
@@ -288,14 +302,14 @@ class Authenticator:
 
 
 def _person(claims: Mapping[str, Any]) -> Proof:
-    roles, session = claims.get("roles", []), claims.get("sid", "")
+    roles, session, roles_id = claims.get("roles", []), claims.get("sid", ""), claims.get("rid", "")
     try:
         subject = UUID(claims["sub"])
     except ValueError:
         raise _refused("claims", "The token's subject is no person of this product.") from None
-    if not isinstance(session, str) or not isinstance(roles, list) or not all(isinstance(r, str) for r in roles):
+    if not isinstance(roles, list) or not all(isinstance(text, str) for text in (session, roles_id, *roles)):
         raise _refused("claims", "The token's session or roles cannot be read.")
-    return Proof(float(claims["exp"]), subject, frozenset(roles), session)
+    return Proof(float(claims["exp"]), subject, frozenset(roles), session, roles_id=roles_id)
 
 
 def _refused(reason: str, description: str = "") -> Problem:

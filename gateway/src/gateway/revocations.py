@@ -30,7 +30,7 @@ _SWEEP_S: Final = 20.0
 
 
 class Revocations:
-    """The ids of sessions and personal access tokens that are refused, followed from the auth service.
+    """The ids of sessions, personal access tokens and roles that are refused, followed from the auth service.
 
     `patience_s` is how long requests are let through while the auth service does not answer, and so cannot tell what
     was revoked; afterwards they are refused (fail closed). Until the first answer all are.
@@ -50,7 +50,7 @@ class Revocations:
         return time.monotonic() - self._answered_at <= _FRESH_S
 
     def refuses(self, id_: str) -> bool:
-        """Whether this session or personal access token was revoked.
+        """Whether this session or personal access token was revoked, or these roles are somebody's no more.
 
         Raises:
             Problem: UNAVAILABLE, when nobody could be asked for too long.

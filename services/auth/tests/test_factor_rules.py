@@ -54,6 +54,20 @@ def test_each_mail_says_when_it_happened(template: str) -> None:
         assert "2026-01-01 10:00 UTC" in text
 
 
+@pytest.mark.parametrize("reset", [False, True])
+def test_the_mail_about_a_changed_password_names_what_goes_on(reset: bool) -> None:
+    context = {"at": "2026-01-01 10:00 UTC", "reset": reset, "access_tokens": 2, "passkeys": ["Phone", "<b>Key</b>"]}
+    content = Templates("auth").render("password_changed", "en", context)
+    for text in (content.text, content.html):
+        assert "2 of your personal access tokens go on" in text
+        assert "Phone" in text
+        assert ("by a mailed code" in text) == reset
+    assert "<b>" not in content.html.partition("These passkeys")[2]
+    bare = Templates("auth").render("password_changed", "en", {**context, "access_tokens": 0, "passkeys": []})
+    assert "go on" not in bare.text
+    assert "passkey" not in bare.text
+
+
 def test_passkeys_stay_within_one_domain_and_production_has_them_on_https_alone(settings: Settings) -> None:
     told = settings.model_dump()
 

@@ -8,13 +8,13 @@ import psycopg
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from auth.testing import People, SignedIn, caller_of, somewhere
-from auth.testing_authenticator import PRESENT, Authenticator
+from auth.testing import People, SignedIn, caller_of, kinds, letters, somewhere
+from auth.testing_authenticator import PRESENT, Authenticator, registered
 from chassis.errors import RemoteError
 from chassis.testing.client import Client
 from chassis.testing.plugin import Logins
 from chassis.threats import threats
-from neoforge.auth.v1 import audit_pb2, passkeys_pb2, second_factor_pb2, sessions_pb2
+from neoforge.auth.v1 import passkeys_pb2, second_factor_pb2, sessions_pb2
 
 ORIGIN = "https://forge.example.test"
 PERSON = "ines@example.test"
@@ -23,16 +23,6 @@ PERSON = "ines@example.test"
 @pytest.fixture
 def phone() -> Authenticator:
     return Authenticator(ORIGIN)
-
-
-async def registered(call: Client, caller: Any, device: Authenticator, name: str = "Phone") -> passkeys_pb2.Passkey:
-    begun = await call(caller, "BeginPasskeyRegistration", passkeys_pb2.BeginPasskeyRegistrationRequest())
-    answer = json.dumps(device.create(json.loads(begun.options)))
-    request = passkeys_pb2.FinishPasskeyRegistrationRequest(
-        challenge_id=begun.challenge_id, credential=answer, name=name
-    )
-    made: passkeys_pb2.Passkey = (await call(caller, "FinishPasskeyRegistration", request)).passkey
-    return made
 
 
 async def answered(
@@ -58,17 +48,6 @@ async def refused(call: Client, answer: sessions_pb2.PasskeyAnswer) -> None:
     with pytest.raises(RemoteError) as wrong:
         await sign_in(call, answer)
     assert wrong.value.reason == "INVALID_PASSKEY"
-
-
-async def kinds(call: Client, caller: Any) -> list[str]:
-    reply = await call(caller, "ListAuditEntries", audit_pb2.ListAuditEntriesRequest(page_size=100))
-    return [entry.kind for entry in reply.entries]
-
-
-def letters(database: Logins) -> list[str]:
-    with psycopg.connect(database.admin) as admin:
-        rows = admin.execute("SELECT payload ->> 'template' FROM auth.outbox ORDER BY position").fetchall()
-    return [template for (template,) in rows]
 
 
 async def signed_in(people: People) -> SignedIn:

@@ -1,65 +1,25 @@
 """The second factor: codes that work once, guessing that leads nowhere, and what takes a step-up."""
 
 import asyncio
-from collections.abc import Awaitable
 from datetime import UTC
 from typing import Any
 
-import psycopg
-import pyotp
 import pytest
 
-from auth.settings import Settings
-from auth.testing import PASSWORD, Enrolled, People, SignedIn, caller_of, somewhere
+from auth.testing import PASSWORD, People, caller_of, kinds, letters, refused, somewhere
 from chassis.errors import RemoteError
 from chassis.testing.client import Client
 from chassis.testing.plugin import Logins
 from chassis.threats import threats
-from neoforge.auth.v1 import access_tokens_pb2, accounts_pb2, audit_pb2, passkeys_pb2, second_factor_pb2, sessions_pb2
+from neoforge.auth.v1 import access_tokens_pb2, accounts_pb2, passkeys_pb2, second_factor_pb2, sessions_pb2
 
 PERSON = "ines@example.test"
 ANOTHER = "another horse battery staple"
 HOME, ELSEWHERE = "203.0.113.7", "198.51.100.7"
 
 
-async def begun(people: People, address: str = "192.0.2.1") -> tuple[SignedIn, Enrolled]:
-    await people.registered(PERSON)
-    ines = await people.signed_in(PERSON, address=address)
-    return ines, await people.enrolled(ines)
-
-
-async def refused(work: Awaitable[Any], *reasons: str) -> RemoteError:
-    with pytest.raises(RemoteError) as wrong:
-        await work
-    assert wrong.value.reason in reasons
-    return wrong.value
-
-
-async def kinds(call: Client, caller: Any) -> list[str]:
-    reply = await call(caller, "ListAuditEntries", audit_pb2.ListAuditEntriesRequest(page_size=100))
-    return [entry.kind for entry in reply.entries]
-
-
-def letters(database: Logins) -> list[str]:
-    with psycopg.connect(database.admin) as admin:
-        rows = admin.execute("SELECT payload ->> 'template' FROM auth.outbox ORDER BY position").fetchall()
-    return [template for (template,) in rows]
-
-
-async def test_the_address_has_the_products_name_and_the_mail_address(
-    call: Client, people: People, settings: Settings
-) -> None:
-    await people.registered("ines+test@example.test")
-    ines = await people.signed_in("ines+test@example.test")
-    reply = await call(ines.caller, "BeginTotp", second_factor_pb2.BeginTotpRequest())
-    found = pyotp.parse_uri(reply.uri)
-    assert (found.issuer, found.name) == ("NeoForge", "ines+test@example.test")
-    assert reply.qr_svg.startswith("<svg")
-    assert "</svg>" in reply.qr_svg
-
-
 async def test_a_code_works_once_however_many_present_it_at_once(call: Client, people: People) -> None:
-    _, kept = await begun(people)
+    _, kept = await people.begun(PERSON)
     pendings = [await people.asked(PERSON) for _ in range(8)]
     code = people.totp_code(kept.secret, 1)
     outcomes = await asyncio.gather(
@@ -69,7 +29,7 @@ async def test_a_code_works_once_however_many_present_it_at_once(call: Client, p
 
 
 async def test_an_older_code_is_not_taken_after_a_newer_one(call: Client, people: People) -> None:
-    _, kept = await begun(people)
+    _, kept = await people.begun(PERSON)
     await people.completed(await people.asked(PERSON), totp_code=people.totp_code(kept.secret, 1))
     for steps in (0, 1):
         work = people.completed(await people.asked(PERSON), totp_code=people.totp_code(kept.secret, steps))
@@ -79,7 +39,7 @@ async def test_an_older_code_is_not_taken_after_a_newer_one(call: Client, people
 async def test_a_recovery_code_works_once_however_many_present_it_at_once(
     call: Client, people: People, database: Logins
 ) -> None:
-    ines, kept = await begun(people)
+    ines, kept = await people.begun(PERSON)
     pendings = [await people.asked(PERSON) for _ in range(8)]
     code = kept.recovery_codes[3].lower().replace("-", " ")
     outcomes = await asyncio.gather(
@@ -93,7 +53,7 @@ async def test_a_recovery_code_works_once_however_many_present_it_at_once(
 
 
 async def test_a_pending_sign_in_is_completed_once(call: Client, people: People) -> None:
-    _, kept = await begun(people)
+    _, kept = await people.begun(PERSON)
     pending = await people.asked(PERSON)
     outcomes = await asyncio.gather(
         *(people.completed(pending, recovery_code=code) for code in kept.recovery_codes[:4]), return_exceptions=True
@@ -106,7 +66,7 @@ async def test_a_pending_sign_in_is_completed_once(call: Client, people: People)
 async def test_wrong_codes_void_the_sign_in_and_are_counted_by_account_until_a_while_later(
     call: Client, people: People, clock: Any, database: Logins
 ) -> None:
-    _, kept = await begun(people, HOME)
+    _, kept = await people.begun(PERSON, HOME)
     counted = threats.labels("brute_force")._value.get()
 
     async def guess(pending: str, code: str = "000000") -> Any:
@@ -142,7 +102,7 @@ async def test_wrong_codes_void_the_sign_in_and_are_counted_by_account_until_a_w
 async def test_guesses_that_are_spread_over_a_day_end_too_and_the_next_day_goes_on(
     call: Client, people: People, clock: Any
 ) -> None:
-    _, kept = await begun(people, HOME)
+    _, kept = await people.begun(PERSON, HOME)
     for _ in range(5):
         for _ in range(2):
             pending = await people.asked(PERSON, address=ELSEWHERE)
@@ -159,7 +119,7 @@ async def test_guesses_that_are_spread_over_a_day_end_too_and_the_next_day_goes_
 async def test_a_pending_sign_in_waits_ten_minutes_and_for_the_same_password(
     call: Client, people: People, clock: Any
 ) -> None:
-    ines, kept = await begun(people)
+    ines, kept = await people.begun(PERSON)
     late, outdated = await people.asked(PERSON), await people.asked(PERSON)
     change = accounts_pb2.ChangePasswordRequest(current_password=PASSWORD, new_password=ANOTHER)
     await call(ines.caller, "ChangePassword", change)
@@ -171,7 +131,7 @@ async def test_a_pending_sign_in_waits_ten_minutes_and_for_the_same_password(
 
 
 async def test_a_password_reset_leaves_the_second_factor_on(call: Client, people: People) -> None:
-    _, kept = await begun(people)
+    _, kept = await people.begun(PERSON)
     asked = await call(somewhere(), "RequestPasswordReset", accounts_pb2.RequestPasswordResetRequest(email=PERSON))
     reset = accounts_pb2.ResetPasswordRequest(
         reset_id=asked.reset_id, code=await people.code(PERSON), new_password=ANOTHER
@@ -249,7 +209,7 @@ async def test_without_a_second_factor_the_password_steps_a_session_up(
 
 
 async def test_a_step_up_holds_for_its_own_session_alone_and_ends_with_it(call: Client, people: People) -> None:
-    ines, kept = await begun(people)
+    ines, kept = await people.begun(PERSON)
     await people.registered("mara@example.test")
     mara = await people.signed_in("mara@example.test")
     await call(ines.caller, "RevokeSession", sessions_pb2.RevokeSessionRequest(id=ines.tokens.session_id))
@@ -259,94 +219,3 @@ async def test_a_step_up_holds_for_its_own_session_alone_and_ends_with_it(call: 
     await refused(call(mara.caller, "StepUp", proof), "WRONG_SECOND_FACTOR")
     # What was refused was not used up.
     await people.completed(await people.asked(PERSON), recovery_code=kept.recovery_codes[0])
-
-
-async def test_new_recovery_codes_replace_the_ones_before(call: Client, people: People, database: Logins) -> None:
-    ines, kept = await begun(people)
-    renewed = await call(ines.caller, "RenewRecoveryCodes", second_factor_pb2.RenewRecoveryCodesRequest())
-    pending = await people.asked(PERSON)
-    await refused(people.completed(pending, recovery_code=kept.recovery_codes[0]), "INVALID_CODE")
-    await people.completed(pending, recovery_code=renewed.recovery_codes[0])
-    assert "recovery_codes_renewed" in letters(database)
-
-
-async def test_turned_off_it_is_gone_with_its_codes_and_can_be_turned_on_again(
-    call: Client, people: People, database: Logins
-) -> None:
-    ines, kept = await begun(people)
-    await refused(call(ines.caller, "BeginTotp", second_factor_pb2.BeginTotpRequest()), "SECOND_FACTOR_ON")
-    pending = await people.asked(PERSON)
-    await call(ines.caller, "DisableTotp", second_factor_pb2.DisableTotpRequest())
-    await refused(people.completed(pending, recovery_code=kept.recovery_codes[0]), "INVALID_CODE")
-    assert (await people.signed_in(PERSON)).tokens.access_token
-    await refused(call(ines.caller, "DisableTotp", second_factor_pb2.DisableTotpRequest()), "NOT_FOUND")
-    await refused(call(ines.caller, "RenewRecoveryCodes", SENSITIVE[2][1]), "NOT_FOUND")
-    await refused(call(ines.caller, "ConfirmTotp", second_factor_pb2.ConfirmTotpRequest(code="000000")), "NOT_FOUND")
-    assert [name for name in letters(database) if name.startswith("second_factor_o")] == [
-        "second_factor_on",
-        "second_factor_off",
-    ]
-    trail = await kinds(call, ines.caller)
-    expected = {"account.second_factor_begun", "account.second_factor_enabled", "account.second_factor_disabled"}
-    assert expected <= set(trail)
-    assert (await people.enrolled(ines)).secret != kept.secret
-
-
-async def test_a_secret_that_was_replaced_or_is_too_old_cannot_be_confirmed(
-    call: Client, people: People, clock: Any
-) -> None:
-    await people.registered(PERSON)
-    ines = await people.signed_in(PERSON)
-    first = await call(ines.caller, "BeginTotp", second_factor_pb2.BeginTotpRequest())
-    second = await call(ines.caller, "BeginTotp", second_factor_pb2.BeginTotpRequest())
-
-    def confirm(secret: str) -> Awaitable[Any]:
-        request = second_factor_pb2.ConfirmTotpRequest(code=people.totp_code(secret))
-        return call(ines.caller, "ConfirmTotp", request)
-
-    await refused(confirm(first.secret), "WRONG_SECOND_FACTOR")
-    clock.pass_time(minutes=31)
-    await refused(confirm(second.secret), "NOT_FOUND")
-
-
-async def test_one_of_many_confirmations_at_once_turns_it_on(call: Client, people: People) -> None:
-    await people.registered(PERSON)
-    ines = await people.signed_in(PERSON)
-    started = await call(ines.caller, "BeginTotp", second_factor_pb2.BeginTotpRequest())
-    request = second_factor_pb2.ConfirmTotpRequest(code=people.totp_code(started.secret))
-    outcomes = await asyncio.gather(
-        *(call(ines.caller, "ConfirmTotp", request) for _ in range(5)), return_exceptions=True
-    )
-    assert [outcome.reason for outcome in outcomes if isinstance(outcome, RemoteError)] == ["SECOND_FACTOR_ON"] * 4
-
-
-async def test_nothing_of_a_second_factor_stands_readable_in_the_database(
-    call: Client, people: People, database: Logins
-) -> None:
-    _, kept = await begun(people)
-    pending = await people.asked(PERSON)
-    with psycopg.connect(database.admin) as admin:
-        tables = admin.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'auth'").fetchall()
-        dump = b"".join(
-            bytes(value) if isinstance(value, bytes) else str(value).encode()
-            for (table,) in tables
-            for row in admin.execute(f"SELECT * FROM auth.{table}".encode()).fetchall()  # noqa: S608 - a name
-            for value in row
-        )
-    assert PERSON.encode() in dump
-    raw = pyotp.OTP(kept.secret).byte_secret()
-    bare = [code.replace("-", "") for code in kept.recovery_codes]
-    for secret in (kept.secret, pending, pending.removeprefix("nfp_"), *kept.recovery_codes, *bare):
-        assert secret.encode() not in dump
-    assert raw not in dump
-
-
-async def test_a_secret_that_was_sealed_under_another_key_lets_nobody_in(
-    call: Client, people: People, database: Logins
-) -> None:
-    _, kept = await begun(people)
-    with psycopg.connect(database.admin) as admin:
-        admin.execute(b"UPDATE auth.totp_factors SET sealed_secret = decode(repeat('00', 60), 'hex')")
-    pending = await people.asked(PERSON)
-    await refused(people.completed(pending, totp_code=people.totp_code(kept.secret, 1)), "INVALID_CODE")
-    await people.completed(pending, recovery_code=kept.recovery_codes[0])

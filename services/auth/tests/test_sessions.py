@@ -10,21 +10,16 @@ import sqlalchemy as sa
 from opentelemetry.sdk.trace import TracerProvider
 
 from auth.tables import user_sessions
-from auth.testing import FIREFOX, PASSWORD, People, caller_of, somewhere
+from auth.testing import FIREFOX, PASSWORD, People, caller_of, kinds, somewhere
 from chassis.database import statement
 from chassis.errors import RemoteError
 from chassis.logs import JsonFormatter
 from chassis.testing.client import Client
-from neoforge.auth.v1 import audit_pb2, sessions_pb2, verification_pb2
+from neoforge.auth.v1 import sessions_pb2, verification_pb2
 
 
 async def sessions_of(call: Client, caller: Any) -> list[Any]:
     return list((await call(caller, "ListSessions", sessions_pb2.ListSessionsRequest())).sessions)
-
-
-async def kinds(call: Client, caller: Any) -> list[str]:
-    reply = await call(caller, "ListAuditEntries", audit_pb2.ListAuditEntriesRequest(page_size=100))
-    return [entry.kind for entry in reply.entries]
 
 
 async def refused(people: People, token: str) -> None:

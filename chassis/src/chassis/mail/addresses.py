@@ -55,6 +55,14 @@ class Address:
             raise InvalidAddress("The address is too long.")
         return cls(local, ascii_domain)
 
+    @classmethod
+    def key_of(cls, text: str) -> str:
+        """Give the `key` of an address; a text that is none is only folded, and is nobody's."""
+        try:
+            return cls.parse(text).key
+        except InvalidAddress:
+            return text.translate(_SMALL)
+
     @property
     def needs_smtputf8(self) -> bool:
         """Whether only a server with SMTPUTF8 can carry it: the local part has no ASCII form."""

@@ -14,9 +14,9 @@ from gateway.representation import Answer, tag_of
 from gateway.routes.auth_factors import MAILS, proving
 from gateway.routes.auth_models import (
     Account,
-    EndedSessions,
     NewPasswordByCode,
     PasswordChange,
+    PasswordChanged,
     Registration,
     RegistrationBegun,
     RegistrationCode,
@@ -70,19 +70,26 @@ async def get_account(call: Call) -> Answer:
     Declaration(
         Kind.CHANGE,
         "POST",
-        EndedSessions,
+        PasswordChanged,
         tagged=Tagged.CONTENT,
         conflicts=("WRONG_PASSWORD", "STEP_UP_REQUIRED", "TOO_MANY_ATTEMPTS"),
         about_account=True,
     ),
 )
 async def change_password(call: Call, body: PasswordChange) -> Answer:
-    """Change the caller's password; every other session of theirs ends."""
+    """Change the caller's password; every other session of theirs ends, and personal access tokens if that is wished."""
     reply = await call.ask(
         stubs(call).accounts.ChangePassword,
-        pb.ChangePasswordRequest(current_password=body.current_password, new_password=body.new_password),
+        pb.ChangePasswordRequest(
+            current_password=body.current_password,
+            new_password=body.new_password,
+            revoke_access_tokens=body.revoke_access_tokens,
+        ),
     )
-    return Answer(to_json({"revoked_sessions": reply.message.revoked_sessions}))
+    ended = reply.message
+    return Answer(
+        to_json({"revoked_sessions": ended.revoked_sessions, "revoked_access_tokens": ended.revoked_access_tokens})
+    )
 
 
 @accounts.serve(f"{_PATH}/password/reset", proving(ResetBegun, HTTPStatus.ACCEPTED, tier=MAILS))
@@ -95,7 +102,7 @@ async def request_password_reset(call: Call, body: ResetWish) -> Answer:
 
 @accounts.serve(f"{_PATH}/password/reset/confirm", proving(None, NO_CONTENT, ("INVALID_CODE",)))
 async def reset_password(call: Call, body: NewPasswordByCode) -> Answer:
-    """Set a new password by a mailed code; every session ends."""
+    """Set a new password by a mailed code; every session and every personal access token ends."""
     await call.ask(
         stubs(call).accounts.ResetPassword,
         pb.ResetPasswordRequest(reset_id=body.reset_id, code=body.code, new_password=body.new_password),
@@ -110,12 +117,15 @@ async def reset_password(call: Call, body: NewPasswordByCode) -> Answer:
         "PUT",
         Account,
         tagged=Tagged.CONTENT,
-        conflicts=("LIMIT_REACHED",),
+        conflicts=("LIMIT_REACHED", "STEP_UP_REQUIRED"),
         about_account=True,
     ),
 )
 async def set_roles(call: Call, account_id: AccountId, body: RoleChange) -> Answer:
-    """Give an account roles, which ends its sessions; for administrators. The last administrator stays one."""
+    """Give an account roles; for administrators. Access tokens with other roles are refused: a refresh brings the new ones.
+
+    The last administrator stays one.
+    """
     reply = await call.ask(stubs(call).accounts.SetRoles, pb.SetRolesRequest(account_id=account_id, roles=body.roles))
     return Answer(to_json(_account_json(reply.message.account)))
 

@@ -74,12 +74,19 @@ class PasswordChange(_Model):
 
     current_password: Password
     new_password: NewPassword
+    revoke_access_tokens: Annotated[bool, Field(description="Whether your personal access tokens end as well.")] = False
 
 
 class EndedSessions(BaseModel):
     """How many sessions ended."""
 
     revoked_sessions: Annotated[int, Field(ge=0)]
+
+
+class PasswordChanged(EndedSessions):
+    """How many other sessions and personal access tokens ended."""
+
+    revoked_access_tokens: Annotated[int, Field(ge=0)]
 
 
 class ResetWish(_Model):

@@ -17,7 +17,7 @@ from auth.accounts import store as accounts
 from auth.accounts.model import ROLES, Account, roles_of
 from auth.accounts.passwords import refuse_weak
 from auth.audit import store as audit
-from auth.audit.chain import Verification
+from auth.audit.chain import FIRST, Verification
 from auth.equipment import Equipment
 from auth.factors import store as factors
 from auth.notices import Notices
@@ -50,7 +50,8 @@ def run(service: Service[Settings], arguments: Sequence[str]) -> int:
     remove = verbs.add_parser("remove-second-factor", help="turn a person's second factor off, who has lost all of it")
     remove.add_argument("email")
     verbs.add_parser("rotate-signing-key", help="publish a new signing key, which signs ten minutes later")
-    verbs.add_parser("verify-audit", help="follow the chain of audit entries and say where it breaks")
+    verify = verbs.add_parser("verify-audit", help="follow the chain of audit entries and say where it breaks")
+    verify.add_argument("--known", type=bytes.fromhex, default=FIRST, help="a last hash of before, to be found again")
     options = parser.parse_args(arguments)
     settings = load(Settings)
     logs.setup(service.name, settings.log_level)
@@ -71,7 +72,7 @@ async def _with_database(service: Service[Settings], settings: Settings, options
             await issuer.rotate(database, equipment.secrets, equipment.now())
             print("A new signing key is published; it signs in ten minutes.")  # noqa: T201 - a command's answer
             return 0
-        return await _verify(equipment)
+        return await _verify(equipment, options.known)
     except DomainError as error:
         print(error.message, file=sys.stderr)  # noqa: T201 - as above
         return 1
@@ -103,11 +104,10 @@ async def _add(equipment: Equipment, options: argparse.Namespace) -> int:
             found = await accounts.by_email(tx, account.email_key)
             if found is None:
                 return 1
-            account = found
-            await accounts.set_roles(tx, account.id, account.roles | roles)
-        details = {"roles": ",".join(sorted(account.roles | roles))}
+            account = await accounts.set_roles(tx, found, found.roles | roles)
+        details = {"roles": ",".join(sorted(account.roles))}
         await equipment.trail.write(tx, "account.added", account_id=account.id, details=details)
-    print(f"{account.email} ({account.id}) is {', '.join(sorted(account.roles | roles))}.")  # noqa: T201 - a command's answer
+    print(f"{account.email} ({account.id}) is {', '.join(sorted(account.roles))}.")  # noqa: T201 - a command's answer
     return 0
 
 
@@ -131,12 +131,14 @@ def _password(file: Path | None) -> str:
     return getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
 
 
-async def _verify(equipment: Equipment) -> int:
-    verification = Verification()
+async def _verify(equipment: Equipment, known: bytes) -> int:
     async with equipment.database.connection() as connection:
-        while batch := await audit.after(connection, verification.entries, _AT_ONCE):
-            if not verification.follow(batch, equipment.secrets):
-                print(f"The audit trail breaks at entry {verification.broken_at}.", file=sys.stderr)  # noqa: T201 - as above
-                return 1
-    print(f"{verification.entries} entries hold; the last hash is {verification.head.hex()}.")  # noqa: T201 - as above
+        verification = Verification(equipment.secrets, await audit.head(connection), known)
+        holds = True
+        while holds and (batch := await audit.after(connection, verification.entries, _AT_ONCE)):
+            holds = verification.follow(batch)
+    if not holds or not verification.end():
+        print(f"The audit trail does not hold: {verification.fault}.", file=sys.stderr)  # noqa: T201 - as above
+        return 1
+    print(f"{verification.entries} entries hold; the last hash is {verification.last.hex()}.")  # noqa: T201 - as above
     return 0

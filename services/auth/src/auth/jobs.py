@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from auth import revocations
 from auth.access_tokens import store as access_tokens
 from auth.accounts import store as accounts
 from auth.attempts import counter
@@ -54,7 +55,7 @@ async def forget_registrations(work: Work[Settings]) -> None:
 @jobs.periodic("auth.forget_revocations", every=timedelta(minutes=5))
 async def forget_revocations(work: Work[Settings]) -> None:
     """Remove revocations that every access token has outlived, and counts of tries whose windows are over."""
-    await remove(work, sessions.forget_revocations, REMEMBERED)
+    await remove(work, revocations.forget, REMEMBERED)
     await remove(work, counter.forget, _COUNTED)
 
 

@@ -12,7 +12,7 @@ class Notices:
     def __init__(self, equipment: Equipment) -> None:
         self._with = equipment
 
-    async def tell(self, tx: Connection, account: Account, template: str, **context: str | int) -> None:
+    async def tell(self, tx: Connection, account: Account, template: str, **context: object) -> None:
         """Have a mail sent to the owner of an account; its template is told `at` beside the rest."""
         at = self._with.now().strftime("%Y-%m-%d %H:%M UTC")
         await self._with.mails.put(

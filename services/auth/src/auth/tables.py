@@ -24,6 +24,7 @@ accounts = sa.Table(
     sa.Column("roles", ARRAY(sa.Text), nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),
     sa.Column("password_changed_at", MOMENT, nullable=False),
+    sa.Column("roles_version", sa.Integer, nullable=False, server_default="1"),
     sa.UniqueConstraint("email_key", name="accounts_email_key_key"),
     sa.CheckConstraint("roles <@ ARRAY['user', 'agent', 'admin']", name="accounts_roles_check"),
     sa.Index("accounts_admins_idx", "id", postgresql_where=sa.text("'admin' = ANY (roles)")),
@@ -83,7 +84,8 @@ user_sessions = sa.Table(
     sa.Index("user_sessions_revoked_at_idx", "revoked_at"),
 )
 
-# What gateways are told to refuse: ids of sessions and personal access tokens, for as long as an access token may live.
+# What gateways are told to refuse: ids of sessions, of personal access tokens and of roles that are somebody's no more,
+# for as long as an access token may live.
 revocations = sa.Table(
     "revocations",
     metadata,
@@ -131,6 +133,17 @@ audit_entries = sa.Table(
     sa.UniqueConstraint("id", name="audit_entries_id_key"),
     sa.Index("audit_entries_account_idx", "account_id", "created_at", "id"),
     sa.Index("audit_entries_created_at_idx", "created_at", "id"),
+)
+
+# Where the trail ends: one row, sealed by the service's secret, so that an end that was cut off shows.
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Column("seal", sa.LargeBinary, nullable=False),
+    sa.CheckConstraint("id = 1", name="audit_head_id_check"),
 )
 
 access_tokens = sa.Table(

@@ -15,6 +15,9 @@ import cbor2
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from chassis.testing.client import Client
+from neoforge.auth.v1 import passkeys_pb2
+
 PRESENT: Final = 0x01
 VERIFIED: Final = 0x04
 ATTESTED: Final = 0x40
@@ -75,6 +78,17 @@ class Authenticator:
 
     def _client_data(self, type_: str, options: Mapping[str, Any]) -> bytes:
         return json.dumps({"type": type_, "challenge": options["challenge"], "origin": self.origin}).encode()
+
+
+async def registered(call: Client, caller: Any, device: Authenticator, name: str = "Phone") -> passkeys_pb2.Passkey:
+    """Add the device to a person's passkeys."""
+    begun = await call(caller, "BeginPasskeyRegistration", passkeys_pb2.BeginPasskeyRegistrationRequest())
+    answer = json.dumps(device.create(json.loads(begun.options)))
+    request = passkeys_pb2.FinishPasskeyRegistrationRequest(
+        challenge_id=begun.challenge_id, credential=answer, name=name
+    )
+    made: passkeys_pb2.Passkey = (await call(caller, "FinishPasskeyRegistration", request)).passkey
+    return made
 
 
 def _credential(id_: bytes, response: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fneoforge/auth/v1/accounts.proto\x12\x10neoforge.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x01\n\x07\x41\x63\x63ount\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\r\n\x05roles\x18\x04 \x03(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"R\n\x0fRegisterRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\"[\n\x10RegisterResponse\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"C\n\x1a\x43onfirmRegistrationRequest\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"I\n\x1b\x43onfirmRegistrationResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.neoforge.auth.v1.Account\"\x13\n\x11GetAccountRequest\"@\n\x12GetAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.neoforge.auth.v1.Account\"G\n\x15\x43hangePasswordRequest\x12\x18\n\x10\x63urrent_password\x18\x01 \x01(\t\x12\x14\n\x0cnew_password\x18\x02 \x01(\t\"2\n\x16\x43hangePasswordResponse\x12\x18\n\x10revoked_sessions\x18\x01 \x01(\x05\",\n\x1bRequestPasswordResetRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\"`\n\x1cRequestPasswordResetResponse\x12\x10\n\x08reset_id\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"L\n\x14ResetPasswordRequest\x12\x10\n\x08reset_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x14\n\x0cnew_password\x18\x03 \x01(\t\"\x17\n\x15ResetPasswordResponse\"4\n\x0fSetRolesRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\">\n\x10SetRolesResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.neoforge.auth.v1.Account2\xc2\x05\n\x0f\x41\x63\x63ountsService\x12Q\n\x08Register\x12!.neoforge.auth.v1.RegisterRequest\x1a\".neoforge.auth.v1.RegisterResponse\x12r\n\x13\x43onfirmRegistration\x12,.neoforge.auth.v1.ConfirmRegistrationRequest\x1a-.neoforge.auth.v1.ConfirmRegistrationResponse\x12W\n\nGetAccount\x12#.neoforge.auth.v1.GetAccountRequest\x1a$.neoforge.auth.v1.GetAccountResponse\x12\x63\n\x0e\x43hangePassword\x12\'.neoforge.auth.v1.ChangePasswordRequest\x1a(.neoforge.auth.v1.ChangePasswordResponse\x12u\n\x14RequestPasswordReset\x12-.neoforge.auth.v1.RequestPasswordResetRequest\x1a..neoforge.auth.v1.RequestPasswordResetResponse\x12`\n\rResetPassword\x12&.neoforge.auth.v1.ResetPasswordRequest\x1a\'.neoforge.auth.v1.ResetPasswordResponse\x12Q\n\x08SetRoles\x12!.neoforge.auth.v1.SetRolesRequest\x1a\".neoforge.auth.v1.SetRolesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fneoforge/auth/v1/accounts.proto\x12\x10neoforge.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x01\n\x07\x41\x63\x63ount\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\r\n\x05roles\x18\x04 \x03(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"R\n\x0fRegisterRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\"[\n\x10RegisterResponse\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"C\n\x1a\x43onfirmRegistrationRequest\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"I\n\x1b\x43onfirmRegistrationResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.neoforge.auth.v1.Account\"\x13\n\x11GetAccountRequest\"@\n\x12GetAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.neoforge.auth.v1.Account\"e\n\x15\x43hangePasswordRequest\x12\x18\n\x10\x63urrent_password\x18\x01 \x01(\t\x12\x14\n\x0cnew_password\x18\x02 \x01(\t\x12\x1c\n\x14revoke_access_tokens\x18\x03 \x01(\x08\"Q\n\x16\x43hangePasswordResponse\x12\x18\n\x10revoked_sessions\x18\x01 \x01(\x05\x12\x1d\n\x15revoked_access_tokens\x18\x02 \x01(\x05\",\n\x1bRequestPasswordResetRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\"`\n\x1cRequestPasswordResetResponse\x12\x10\n\x08reset_id\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"L\n\x14ResetPasswordRequest\x12\x10\n\x08reset_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x14\n\x0cnew_password\x18\x03 \x01(\t\"\x17\n\x15ResetPasswordResponse\"4\n\x0fSetRolesRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\">\n\x10SetRolesResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.neoforge.auth.v1.Account2\xc2\x05\n\x0f\x41\x63\x63ountsService\x12Q\n\x08Register\x12!.neoforge.auth.v1.RegisterRequest\x1a\".neoforge.auth.v1.RegisterResponse\x12r\n\x13\x43onfirmRegistration\x12,.neoforge.auth.v1.ConfirmRegistrationRequest\x1a-.neoforge.auth.v1.ConfirmRegistrationResponse\x12W\n\nGetAccount\x12#.neoforge.auth.v1.GetAccountRequest\x1a$.neoforge.auth.v1.GetAccountResponse\x12\x63\n\x0e\x43hangePassword\x12\'.neoforge.auth.v1.ChangePasswordRequest\x1a(.neoforge.auth.v1.ChangePasswordResponse\x12u\n\x14RequestPasswordReset\x12-.neoforge.auth.v1.RequestPasswordResetRequest\x1a..neoforge.auth.v1.RequestPasswordResetResponse\x12`\n\rResetPassword\x12&.neoforge.auth.v1.ResetPasswordRequest\x1a\'.neoforge.auth.v1.ResetPasswordResponse\x12Q\n\x08SetRoles\x12!.neoforge.auth.v1.SetRolesRequest\x1a\".neoforge.auth.v1.SetRolesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,21 +47,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETACCOUNTRESPONSE']._serialized_start=562
   _globals['_GETACCOUNTRESPONSE']._serialized_end=626
   _globals['_CHANGEPASSWORDREQUEST']._serialized_start=628
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=699
-  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=701
-  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=751
-  _globals['_REQUESTPASSWORDRESETREQUEST']._serialized_start=753
-  _globals['_REQUESTPASSWORDRESETREQUEST']._serialized_end=797
-  _globals['_REQUESTPASSWORDRESETRESPONSE']._serialized_start=799
-  _globals['_REQUESTPASSWORDRESETRESPONSE']._serialized_end=895
-  _globals['_RESETPASSWORDREQUEST']._serialized_start=897
-  _globals['_RESETPASSWORDREQUEST']._serialized_end=973
-  _globals['_RESETPASSWORDRESPONSE']._serialized_start=975
-  _globals['_RESETPASSWORDRESPONSE']._serialized_end=998
-  _globals['_SETROLESREQUEST']._serialized_start=1000
-  _globals['_SETROLESREQUEST']._serialized_end=1052
-  _globals['_SETROLESRESPONSE']._serialized_start=1054
-  _globals['_SETROLESRESPONSE']._serialized_end=1116
-  _globals['_ACCOUNTSSERVICE']._serialized_start=1119
-  _globals['_ACCOUNTSSERVICE']._serialized_end=1825
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=729
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=731
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=812
+  _globals['_REQUESTPASSWORDRESETREQUEST']._serialized_start=814
+  _globals['_REQUESTPASSWORDRESETREQUEST']._serialized_end=858
+  _globals['_REQUESTPASSWORDRESETRESPONSE']._serialized_start=860
+  _globals['_REQUESTPASSWORDRESETRESPONSE']._serialized_end=956
+  _globals['_RESETPASSWORDREQUEST']._serialized_start=958
+  _globals['_RESETPASSWORDREQUEST']._serialized_end=1034
+  _globals['_RESETPASSWORDRESPONSE']._serialized_start=1036
+  _globals['_RESETPASSWORDRESPONSE']._serialized_end=1059
+  _globals['_SETROLESREQUEST']._serialized_start=1061
+  _globals['_SETROLESREQUEST']._serialized_end=1113
+  _globals['_SETROLESRESPONSE']._serialized_start=1115
+  _globals['_SETROLESRESPONSE']._serialized_end=1177
+  _globals['_ACCOUNTSSERVICE']._serialized_start=1180
+  _globals['_ACCOUNTSSERVICE']._serialized_end=1886
 # @@protoc_insertion_point(module_scope)

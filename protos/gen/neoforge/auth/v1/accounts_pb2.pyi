@@ -226,19 +226,23 @@ class ChangePasswordRequest(_message.Message):
 
     CURRENT_PASSWORD_FIELD_NUMBER: _builtins.int
     NEW_PASSWORD_FIELD_NUMBER: _builtins.int
+    REVOKE_ACCESS_TOKENS_FIELD_NUMBER: _builtins.int
     current_password: _builtins.str
     """The current one."""
     new_password: _builtins.str
     """The new one."""
+    revoke_access_tokens: _builtins.bool
+    """Whether the caller's personal access tokens end as well."""
     def __init__(
         self,
         *,
         current_password: _builtins.str = ...,
         new_password: _builtins.str = ...,
+        revoke_access_tokens: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_password", b"current_password", "new_password", b"new_password"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_password", b"current_password", "new_password", b"new_password", "revoke_access_tokens", b"revoke_access_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -251,16 +255,20 @@ class ChangePasswordResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REVOKED_SESSIONS_FIELD_NUMBER: _builtins.int
+    REVOKED_ACCESS_TOKENS_FIELD_NUMBER: _builtins.int
     revoked_sessions: _builtins.int
     """How many other sessions."""
+    revoked_access_tokens: _builtins.int
+    """How many personal access tokens."""
     def __init__(
         self,
         *,
         revoked_sessions: _builtins.int = ...,
+        revoked_access_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revoked_sessions", b"revoked_sessions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revoked_access_tokens", b"revoked_access_tokens", "revoked_sessions", b"revoked_sessions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -112,9 +112,10 @@ class AccountsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ChangePassword(self, request, context):
-        """Changes the caller's password and ends every other session of theirs. FORBIDDEN, reason WRONG_PASSWORD, when the
-        current one is wrong; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, after too many such tries. With a second factor
-        on it takes a step-up (SessionsService.StepUp): FORBIDDEN, reason STEP_UP_REQUIRED.
+        """Changes the caller's password and ends every other session of theirs, and their personal access tokens where that is
+        asked for. FORBIDDEN, reason WRONG_PASSWORD, when the current one is wrong; RESOURCE_EXHAUSTED, reason
+        TOO_MANY_ATTEMPTS, after too many such tries. With a second factor on it takes a step-up (SessionsService.StepUp):
+        FORBIDDEN, reason STEP_UP_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,16 +129,18 @@ class AccountsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResetPassword(self, request, context):
-        """Sets a new password by a mailed code and ends every session; a second factor stays as it is. UNAUTHENTICATED, reason
-        INVALID_CODE, as above.
+        """Sets a new password by a mailed code, and ends every session and every personal access token; a second factor and
+        passkeys stay as they are. UNAUTHENTICATED, reason INVALID_CODE, as above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetRoles(self, request, context):
-        """Gives a person roles, and ends their sessions so that it takes effect; for administrators. The last administrator
-        stays one: ALREADY_EXISTS, reason LIMIT_REACHED.
+        """Gives a person roles; for administrators, and it takes a step-up (SessionsService.StepUp): FORBIDDEN, reason
+        STEP_UP_REQUIRED. Access tokens with the roles before are refused within a second: their sessions go on with the next
+        refresh, their personal access tokens with the roles of now. The last administrator stays one: ALREADY_EXISTS, reason
+        LIMIT_REACHED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

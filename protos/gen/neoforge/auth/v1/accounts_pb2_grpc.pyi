@@ -48,19 +48,22 @@ class AccountsServiceStub:
     GetAccount: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.GetAccountRequest, _accounts_pb2.GetAccountResponse]
     """Reads the caller's account."""
     ChangePassword: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ChangePasswordRequest, _accounts_pb2.ChangePasswordResponse]
-    """Changes the caller's password and ends every other session of theirs. FORBIDDEN, reason WRONG_PASSWORD, when the
-    current one is wrong; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, after too many such tries. With a second factor
-    on it takes a step-up (SessionsService.StepUp): FORBIDDEN, reason STEP_UP_REQUIRED.
+    """Changes the caller's password and ends every other session of theirs, and their personal access tokens where that is
+    asked for. FORBIDDEN, reason WRONG_PASSWORD, when the current one is wrong; RESOURCE_EXHAUSTED, reason
+    TOO_MANY_ATTEMPTS, after too many such tries. With a second factor on it takes a step-up (SessionsService.StepUp):
+    FORBIDDEN, reason STEP_UP_REQUIRED.
     """
     RequestPasswordReset: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.RequestPasswordResetRequest, _accounts_pb2.RequestPasswordResetResponse]
     """Mails a code with which a new password can be set; nothing is mailed to an address without an account."""
     ResetPassword: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ResetPasswordRequest, _accounts_pb2.ResetPasswordResponse]
-    """Sets a new password by a mailed code and ends every session; a second factor stays as it is. UNAUTHENTICATED, reason
-    INVALID_CODE, as above.
+    """Sets a new password by a mailed code, and ends every session and every personal access token; a second factor and
+    passkeys stay as they are. UNAUTHENTICATED, reason INVALID_CODE, as above.
     """
     SetRoles: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.SetRolesRequest, _accounts_pb2.SetRolesResponse]
-    """Gives a person roles, and ends their sessions so that it takes effect; for administrators. The last administrator
-    stays one: ALREADY_EXISTS, reason LIMIT_REACHED.
+    """Gives a person roles; for administrators, and it takes a step-up (SessionsService.StepUp): FORBIDDEN, reason
+    STEP_UP_REQUIRED. Access tokens with the roles before are refused within a second: their sessions go on with the next
+    refresh, their personal access tokens with the roles of now. The last administrator stays one: ALREADY_EXISTS, reason
+    LIMIT_REACHED.
     """
 
 @_typing.type_check_only
@@ -83,19 +86,22 @@ class AccountsServiceAsyncStub(AccountsServiceStub):
     GetAccount: _aio.UnaryUnaryMultiCallable[_accounts_pb2.GetAccountRequest, _accounts_pb2.GetAccountResponse]  # type: ignore[assignment]
     """Reads the caller's account."""
     ChangePassword: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ChangePasswordRequest, _accounts_pb2.ChangePasswordResponse]  # type: ignore[assignment]
-    """Changes the caller's password and ends every other session of theirs. FORBIDDEN, reason WRONG_PASSWORD, when the
-    current one is wrong; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, after too many such tries. With a second factor
-    on it takes a step-up (SessionsService.StepUp): FORBIDDEN, reason STEP_UP_REQUIRED.
+    """Changes the caller's password and ends every other session of theirs, and their personal access tokens where that is
+    asked for. FORBIDDEN, reason WRONG_PASSWORD, when the current one is wrong; RESOURCE_EXHAUSTED, reason
+    TOO_MANY_ATTEMPTS, after too many such tries. With a second factor on it takes a step-up (SessionsService.StepUp):
+    FORBIDDEN, reason STEP_UP_REQUIRED.
     """
     RequestPasswordReset: _aio.UnaryUnaryMultiCallable[_accounts_pb2.RequestPasswordResetRequest, _accounts_pb2.RequestPasswordResetResponse]  # type: ignore[assignment]
     """Mails a code with which a new password can be set; nothing is mailed to an address without an account."""
     ResetPassword: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ResetPasswordRequest, _accounts_pb2.ResetPasswordResponse]  # type: ignore[assignment]
-    """Sets a new password by a mailed code and ends every session; a second factor stays as it is. UNAUTHENTICATED, reason
-    INVALID_CODE, as above.
+    """Sets a new password by a mailed code, and ends every session and every personal access token; a second factor and
+    passkeys stay as they are. UNAUTHENTICATED, reason INVALID_CODE, as above.
     """
     SetRoles: _aio.UnaryUnaryMultiCallable[_accounts_pb2.SetRolesRequest, _accounts_pb2.SetRolesResponse]  # type: ignore[assignment]
-    """Gives a person roles, and ends their sessions so that it takes effect; for administrators. The last administrator
-    stays one: ALREADY_EXISTS, reason LIMIT_REACHED.
+    """Gives a person roles; for administrators, and it takes a step-up (SessionsService.StepUp): FORBIDDEN, reason
+    STEP_UP_REQUIRED. Access tokens with the roles before are refused within a second: their sessions go on with the next
+    refresh, their personal access tokens with the roles of now. The last administrator stays one: ALREADY_EXISTS, reason
+    LIMIT_REACHED.
     """
 
 class AccountsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -139,9 +145,10 @@ class AccountsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accounts_pb2.ChangePasswordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.ChangePasswordResponse, _abc.Awaitable[_accounts_pb2.ChangePasswordResponse]]:
-        """Changes the caller's password and ends every other session of theirs. FORBIDDEN, reason WRONG_PASSWORD, when the
-        current one is wrong; RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, after too many such tries. With a second factor
-        on it takes a step-up (SessionsService.StepUp): FORBIDDEN, reason STEP_UP_REQUIRED.
+        """Changes the caller's password and ends every other session of theirs, and their personal access tokens where that is
+        asked for. FORBIDDEN, reason WRONG_PASSWORD, when the current one is wrong; RESOURCE_EXHAUSTED, reason
+        TOO_MANY_ATTEMPTS, after too many such tries. With a second factor on it takes a step-up (SessionsService.StepUp):
+        FORBIDDEN, reason STEP_UP_REQUIRED.
         """
 
     @_abc_1.abstractmethod
@@ -158,8 +165,8 @@ class AccountsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accounts_pb2.ResetPasswordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.ResetPasswordResponse, _abc.Awaitable[_accounts_pb2.ResetPasswordResponse]]:
-        """Sets a new password by a mailed code and ends every session; a second factor stays as it is. UNAUTHENTICATED, reason
-        INVALID_CODE, as above.
+        """Sets a new password by a mailed code, and ends every session and every personal access token; a second factor and
+        passkeys stay as they are. UNAUTHENTICATED, reason INVALID_CODE, as above.
         """
 
     @_abc_1.abstractmethod
@@ -168,8 +175,10 @@ class AccountsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accounts_pb2.SetRolesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.SetRolesResponse, _abc.Awaitable[_accounts_pb2.SetRolesResponse]]:
-        """Gives a person roles, and ends their sessions so that it takes effect; for administrators. The last administrator
-        stays one: ALREADY_EXISTS, reason LIMIT_REACHED.
+        """Gives a person roles; for administrators, and it takes a step-up (SessionsService.StepUp): FORBIDDEN, reason
+        STEP_UP_REQUIRED. Access tokens with the roles before are refused within a second: their sessions go on with the next
+        refresh, their personal access tokens with the roles of now. The last administrator stays one: ALREADY_EXISTS, reason
+        LIMIT_REACHED.
         """
 
 def add_AccountsServiceServicer_to_server(servicer: AccountsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#neoforge/auth/v1/verification.proto\x12\x10neoforge.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetKeySetRequest\"!\n\x11GetKeySetResponse\x12\x0c\n\x04jwks\x18\x01 \x01(\t\"C\n\x16ListRevocationsRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"k\n\x17ListRevocationsResponse\x12\x0b\n\x03ids\x18\x01 \x03(\x0c\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10remember_seconds\x18\x03 \x01(\x05\"*\n\x19ResolveAccessTokenRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\x8b\x01\n\x1aResolveAccessTokenResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x11\n\tmay_write\x18\x04 \x01(\x08\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xc4\x02\n\x13VerificationService\x12T\n\tGetKeySet\x12\".neoforge.auth.v1.GetKeySetRequest\x1a#.neoforge.auth.v1.GetKeySetResponse\x12\x66\n\x0fListRevocations\x12(.neoforge.auth.v1.ListRevocationsRequest\x1a).neoforge.auth.v1.ListRevocationsResponse\x12o\n\x12ResolveAccessToken\x12+.neoforge.auth.v1.ResolveAccessTokenRequest\x1a,.neoforge.auth.v1.ResolveAccessTokenResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#neoforge/auth/v1/verification.proto\x12\x10neoforge.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetKeySetRequest\"!\n\x11GetKeySetResponse\x12\x0c\n\x04jwks\x18\x01 \x01(\t\"C\n\x16ListRevocationsRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"k\n\x17ListRevocationsResponse\x12\x0b\n\x03ids\x18\x01 \x03(\x0c\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10remember_seconds\x18\x03 \x01(\x05\"*\n\x19ResolveAccessTokenRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\x9d\x01\n\x1aResolveAccessTokenResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x11\n\tmay_write\x18\x04 \x01(\x08\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08roles_id\x18\x06 \x01(\t2\xc4\x02\n\x13VerificationService\x12T\n\tGetKeySet\x12\".neoforge.auth.v1.GetKeySetRequest\x1a#.neoforge.auth.v1.GetKeySetResponse\x12\x66\n\x0fListRevocations\x12(.neoforge.auth.v1.ListRevocationsRequest\x1a).neoforge.auth.v1.ListRevocationsResponse\x12o\n\x12ResolveAccessToken\x12+.neoforge.auth.v1.ResolveAccessTokenRequest\x1a,.neoforge.auth.v1.ResolveAccessTokenResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,7 +43,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOLVEACCESSTOKENREQUEST']._serialized_start=323
   _globals['_RESOLVEACCESSTOKENREQUEST']._serialized_end=365
   _globals['_RESOLVEACCESSTOKENRESPONSE']._serialized_start=368
-  _globals['_RESOLVEACCESSTOKENRESPONSE']._serialized_end=507
-  _globals['_VERIFICATIONSERVICE']._serialized_start=510
-  _globals['_VERIFICATIONSERVICE']._serialized_end=834
+  _globals['_RESOLVEACCESSTOKENRESPONSE']._serialized_end=525
+  _globals['_VERIFICATIONSERVICE']._serialized_start=528
+  _globals['_VERIFICATIONSERVICE']._serialized_end=852
 # @@protoc_insertion_point(module_scope)

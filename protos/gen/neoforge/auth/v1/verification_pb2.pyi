@@ -95,7 +95,7 @@ class ListRevocationsResponse(_message.Message):
     """Seconds for which each must be remembered: longer than any access token lives."""
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Ids of sessions and personal access tokens, 16 bytes each."""
+        """Ids of sessions, of personal access tokens and of roles (`roles_id`), 16 bytes each."""
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
@@ -149,12 +149,17 @@ class ResolveAccessTokenResponse(_message.Message):
     ROLES_FIELD_NUMBER: _builtins.int
     MAY_WRITE_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    ROLES_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The token's own id (UUID)."""
     subject: _builtins.str
     """The owner (UUID)."""
     may_write: _builtins.bool
     """Whether it may write."""
+    roles_id: _builtins.str
+    """Stands for these roles of this owner (UUID), also in access tokens, as the claim `rid`. Told among the revocations
+    once they have changed: then this answer holds no more, and is to be asked for again.
+    """
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The owner's roles."""
@@ -171,10 +176,11 @@ class ResolveAccessTokenResponse(_message.Message):
         roles: _abc.Iterable[_builtins.str] | None = ...,
         may_write: _builtins.bool = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        roles_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "id", b"id", "may_write", b"may_write", "roles", b"roles", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "id", b"id", "may_write", b"may_write", "roles", b"roles", "roles_id", b"roles_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

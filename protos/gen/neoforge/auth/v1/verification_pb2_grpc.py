@@ -64,8 +64,8 @@ class VerificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRevocations(self, request, context):
-        """Gives the sessions and personal access tokens that were revoked lately. A gateway asks several times a second, each
-        time from the `as_of` of the answer before.
+        """Gives the sessions and personal access tokens that were revoked lately, and the roles that are somebody's no more. A
+        gateway asks several times a second, each time from the `as_of` of the answer before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

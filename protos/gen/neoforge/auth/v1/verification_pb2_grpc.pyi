@@ -36,8 +36,8 @@ class VerificationServiceStub:
     GetKeySet: _grpc.UnaryUnaryMultiCallable[_verification_pb2.GetKeySetRequest, _verification_pb2.GetKeySetResponse]
     """Gives the public keys of access tokens."""
     ListRevocations: _grpc.UnaryUnaryMultiCallable[_verification_pb2.ListRevocationsRequest, _verification_pb2.ListRevocationsResponse]
-    """Gives the sessions and personal access tokens that were revoked lately. A gateway asks several times a second, each
-    time from the `as_of` of the answer before.
+    """Gives the sessions and personal access tokens that were revoked lately, and the roles that are somebody's no more. A
+    gateway asks several times a second, each time from the `as_of` of the answer before.
     """
     ResolveAccessToken: _grpc.UnaryUnaryMultiCallable[_verification_pb2.ResolveAccessTokenRequest, _verification_pb2.ResolveAccessTokenResponse]
     """Tells whose a personal access token is. UNAUTHENTICATED when it is none, has expired or was revoked."""
@@ -50,8 +50,8 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     GetKeySet: _aio.UnaryUnaryMultiCallable[_verification_pb2.GetKeySetRequest, _verification_pb2.GetKeySetResponse]  # type: ignore[assignment]
     """Gives the public keys of access tokens."""
     ListRevocations: _aio.UnaryUnaryMultiCallable[_verification_pb2.ListRevocationsRequest, _verification_pb2.ListRevocationsResponse]  # type: ignore[assignment]
-    """Gives the sessions and personal access tokens that were revoked lately. A gateway asks several times a second, each
-    time from the `as_of` of the answer before.
+    """Gives the sessions and personal access tokens that were revoked lately, and the roles that are somebody's no more. A
+    gateway asks several times a second, each time from the `as_of` of the answer before.
     """
     ResolveAccessToken: _aio.UnaryUnaryMultiCallable[_verification_pb2.ResolveAccessTokenRequest, _verification_pb2.ResolveAccessTokenResponse]  # type: ignore[assignment]
     """Tells whose a personal access token is. UNAUTHENTICATED when it is none, has expired or was revoked."""
@@ -73,8 +73,8 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _verification_pb2.ListRevocationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_pb2.ListRevocationsResponse, _abc.Awaitable[_verification_pb2.ListRevocationsResponse]]:
-        """Gives the sessions and personal access tokens that were revoked lately. A gateway asks several times a second, each
-        time from the `as_of` of the answer before.
+        """Gives the sessions and personal access tokens that were revoked lately, and the roles that are somebody's no more. A
+        gateway asks several times a second, each time from the `as_of` of the answer before.
         """
 
     @_abc_1.abstractmethod

@@ -8,10 +8,10 @@ from uuid_utils.compat import uuid7
 from auth.access_tokens import convert, store
 from auth.access_tokens.model import MAX_TOKENS, AccessToken, Scope
 from auth.access_tokens.secret import hashed, secret_of
+from auth.accounts import store as accounts
 from auth.equipment import Equipment
 from auth.errors import AccessTokenNotFound
 from auth.sessions.stepup import StepUps
-from auth.sessions.store import tell_revoked
 from chassis import call as calls
 from chassis.access import SIGNED_IN, allow
 from chassis.convert import from_enum, page_proto, parse_uuid
@@ -43,6 +43,8 @@ class AccessTokensServicer(access_tokens_pb2_grpc.AccessTokensServiceServicer):
             now=self._with.now(),
         )
         async with self._database.transaction() as tx:
+            # One after another, so that together they don't pass the limit, and none outlives a reset of the password.
+            await accounts.get_for_change(tx, token.owner_id)
             await self._step_ups.require(tx)  # of a repetition too: its answer shows the token again
             reply = await self._idempotency.replay(tx, pb.CreateAccessTokenResponse)
             if reply is None:
@@ -108,9 +110,8 @@ class AccessTokensServicer(access_tokens_pb2_grpc.AccessTokensServiceServicer):
             earlier = await self._idempotency.replay(tx, pb.RevokeAccessTokenResponse)
             if earlier:
                 return earlier
-            if not await store.delete(tx, id_, person):
+            if not await store.revoke(tx, id_, person):
                 raise AccessTokenNotFound
-            await tell_revoked(tx, id_)
             reply = await self._idempotency.record(tx, pb.RevokeAccessTokenResponse())
             await self._write(tx, "access_token.revoked", id_)
         return reply

@@ -8,6 +8,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from auth.access_tokens.model import AccessToken, Scope
+from auth.accounts.model import Grant
+from auth.revocations import telling
 from auth.tables import MOMENT, access_tokens, accounts
 from chassis.database import Connection, statement
 from chassis.paging import Cursors, Listing, Order, Page, PageRequest
@@ -27,11 +29,6 @@ _INSERT = statement(
     ),
     "INSERT access_tokens",
 )
-# Creations of one owner wait for each other, so that together they don't pass the limit.
-_LOCK_OWNER = statement(
-    sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("owner", type_=sa.Text), 0))),
-    "LOCK access_tokens",
-)
 _COUNT = statement(
     sa.select(sa.func.count().label("total")).select_from(access_tokens).where(access_tokens.c.owner_id == _owner_id),
     "COUNT access_tokens",
@@ -44,9 +41,12 @@ _UPDATE = statement(
     .values({name: sa.bindparam(name, type_=access_tokens.c[name].type) for name in ("name", "updated_at", "version")}),
     "UPDATE access_tokens",
 )
-_DELETE = statement(sa.delete(access_tokens).where(_own), "DELETE access_tokens")
+_REVOKE = statement(telling(sa.delete(access_tokens).where(_own)), "DELETE access_tokens")
+_REVOKE_ALL = statement(
+    telling(sa.delete(access_tokens).where(access_tokens.c.owner_id == _owner_id)), "DELETE access_tokens"
+)
 _RESOLVE = statement(
-    sa.select(*_COLUMNS, access_tokens.c.hashed_token, accounts.c.roles)
+    sa.select(*_COLUMNS, access_tokens.c.hashed_token, accounts.c.roles, accounts.c.roles_version)
     .join(accounts, accounts.c.id == access_tokens.c.owner_id)
     .where(access_tokens.c.id == _id, access_tokens.c.expires_at > _now),
     "SELECT access_tokens",
@@ -77,10 +77,9 @@ def _listing(of_scope: bool) -> Listing:
     return Listing([sa.select(*_COLUMNS).where(*conditions)], ORDER, "access_tokens", counted_in_order=True)
 
 
-async def count(tx: Connection, owner_id: UUID) -> int:
-    """Give how many tokens a person has, and let them make no other until the transaction ends."""
-    await tx.one(_LOCK_OWNER, owner=f"auth.access_tokens {owner_id}")
-    return int((await tx.one(_COUNT, owner_id=owner_id)).total)
+async def count(connection: Connection, owner_id: UUID) -> int:
+    """Give how many tokens a person has."""
+    return int((await connection.one(_COUNT, owner_id=owner_id)).total)
 
 
 async def insert(tx: Connection, token: AccessToken, hashed_token: bytes) -> None:
@@ -105,19 +104,26 @@ async def update(tx: Connection, token: AccessToken) -> None:
     await tx.execute(_UPDATE, id=token.id, name=token.name, updated_at=token.updated_at, version=token.version)
 
 
-async def delete(tx: Connection, id: UUID, owner_id: UUID) -> bool:  # noqa: A002 - the field's name
-    """Remove a token of this person; say whether there was one."""
-    return bool(await tx.execute(_DELETE, id=id, owner_id=owner_id))
+async def revoke(tx: Connection, id: UUID, owner_id: UUID) -> bool:  # noqa: A002 - the field's name
+    """Remove a token of this person, and have gateways refuse it; say whether there was one."""
+    return bool(await tx.all(_REVOKE, id=id, owner_id=owner_id))
+
+
+async def revoke_all(tx: Connection, owner_id: UUID) -> int:
+    """Remove all tokens of a person, and have gateways refuse them; give how many there were."""
+    return len(await tx.all(_REVOKE_ALL, owner_id=owner_id))
 
 
 async def resolve(
     connection: Connection,
     id: UUID,  # noqa: A002 - the field's name
     now: datetime,
-) -> tuple[AccessToken, bytes, list[str]] | None:
+) -> tuple[AccessToken, bytes, Grant] | None:
     """Give a token that has not expired, its hash and its owner's roles; None when there is none."""
     row = await connection.one(_RESOLVE, id=id, now=now)
-    return (_token(row), row.hashed_token, list(row.roles)) if row else None
+    if row is None:
+        return None
+    return _token(row), row.hashed_token, Grant.of(row.owner_id, row.roles, row.roles_version)
 
 
 async def used(connection: Connection, id: UUID, now: datetime) -> None:  # noqa: A002 - the field's name

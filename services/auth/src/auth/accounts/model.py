@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
-from uuid import UUID
+from typing import Final, Self
+from uuid import UUID, uuid5
 
 from chassis.errors import InvalidFields, Violation
 
@@ -25,6 +25,19 @@ class Purpose(StrEnum):
 
 
 @dataclass(frozen=True)
+class Grant:
+    """The roles that an account has since they last changed; `id` stands for them in tokens."""
+
+    id: UUID
+    roles: frozenset[str]
+
+    @classmethod
+    def of(cls, account_id: UUID, roles: Iterable[str], version: int) -> Self:
+        """Give the grant of an account whose roles have changed so many times."""
+        return cls(uuid5(account_id, f"roles {version}"), frozenset(roles))
+
+
+@dataclass(frozen=True)
 class Account:
     """An account whose address is verified; `email_key` is what addresses of the same mailbox have in common."""
 
@@ -37,6 +50,12 @@ class Account:
     roles: frozenset[str]
     created_at: datetime
     password_changed_at: datetime
+    roles_version: int = 1
+
+    @property
+    def grant(self) -> Grant:
+        """The roles, with what stands for them in tokens."""
+        return Grant.of(self.id, self.roles, self.roles_version)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from auth.access_tokens import store as access_tokens
 from auth.accounts import convert, store
 from auth.accounts.model import Account, Purpose, language_of, roles_of
 from auth.accounts.passwords import refuse_weak
@@ -14,6 +15,7 @@ from auth.equipment import Equipment
 from auth.errors import AccountNotFound, InvalidCode, WrongPassword
 from auth.factors import store as factors
 from auth.notices import Notices
+from auth.passkeys import store as passkeys
 from auth.sessions import store as sessions
 from auth.sessions.stepup import StepUps
 from chassis import call as calls
@@ -97,8 +99,9 @@ class AccountsServicer(accounts_pb2_grpc.AccountsServiceServicer):
             if locked is None or locked.password_hash != account.password_hash:
                 raise WrongPassword  # it was changed meanwhile
             kept = session_of(calls.current()) or NO_SESSION
-            ended = await self._set_password(tx, account, password_hash, kept)
-        return pb.ChangePasswordResponse(revoked_sessions=len(ended))
+            return await self._set_password(
+                tx, account, password_hash, kept=kept, end_programs=request.revoke_access_tokens
+            )
 
     @allow(ANYONE)
     async def RequestPasswordReset(
@@ -120,13 +123,14 @@ class AccountsServicer(accounts_pb2_grpc.AccountsServiceServicer):
             if account is None:
                 raise InvalidCode
             await store.remove_requests(tx, account.email_key, Purpose.RESET)
-            await self._set_password(tx, account, password_hash, NO_SESSION)
+            await self._set_password(tx, account, password_hash, kept=NO_SESSION, end_programs=True)
         return pb.ResetPasswordResponse()
 
     @allow(with_role("admin"))
     async def SetRoles(self, request: pb.SetRolesRequest, context: Any) -> pb.SetRolesResponse:
         id_, roles = parse_uuid(request.account_id, "account_id"), roles_of(request.roles)
         async with self._database.transaction() as tx:
+            await self._step_ups.require(tx)
             admins = await store.lock_admins(tx)
             account = await store.get_for_change(tx, id_)
             if account is None:
@@ -134,20 +138,29 @@ class AccountsServicer(accounts_pb2_grpc.AccountsServiceServicer):
             if admins == [id_] and "admin" not in roles:
                 raise LimitReached("the last administrator stays one")
             if roles != account.roles:
-                await store.set_roles(tx, id_, roles)
-                await sessions.revoke_others(tx, id_, NO_SESSION, "roles changed", self._with.now())
                 details = {"roles": ",".join(sorted(roles)), "before": ",".join(sorted(account.roles))}
+                account = await store.set_roles(tx, account, roles)
                 await self._trail.write(tx, "account.roles_set", account_id=id_, details=details)
-            changed = await store.get(tx, id_)
-        if changed is None:
-            raise AccountNotFound
-        return pb.SetRolesResponse(account=convert.account_proto(changed))
+        return pb.SetRolesResponse(account=convert.account_proto(account))
 
-    async def _set_password(self, tx: Connection, account: Account, password_hash: str, kept: UUID) -> list[UUID]:
+    async def _set_password(
+        self, tx: Connection, account: Account, password_hash: str, *, kept: UUID, end_programs: bool
+    ) -> pb.ChangePasswordResponse:
+        """Store another password, and end what may have come from the one before; tell the owner what goes on."""
         now = self._with.now()
         await store.set_password(tx, account.id, password_hash, now)
-        ended = await sessions.revoke_others(tx, account.id, kept, "password changed", now)
-        await self._notices.tell(tx, account, "password_changed")
-        details = {"ended_sessions": str(len(ended))}
+        ended = pb.ChangePasswordResponse(
+            revoked_sessions=len(await sessions.revoke_others(tx, account.id, kept, "password changed", now)),
+            revoked_access_tokens=await access_tokens.revoke_all(tx, account.id) if end_programs else 0,
+        )
+        left = {
+            "access_tokens": await access_tokens.count(tx, account.id),
+            "passkeys": [passkey.name for passkey in await passkeys.of(tx, account.id)],
+        }
+        await self._notices.tell(tx, account, "password_changed", reset=kept == NO_SESSION, **left)
+        details = {
+            "ended_sessions": str(ended.revoked_sessions),
+            "ended_access_tokens": str(ended.revoked_access_tokens),
+        }
         await self._trail.write(tx, "account.password_changed", account_id=account.id, details=details)
         return ended

@@ -1,5 +1,6 @@
 """All SQL about accounts and the requests whose codes were mailed."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -7,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from auth import revocations
 from auth.accounts.model import Account, CodeRequest, Purpose
 from auth.tables import MOMENT, accounts, code_requests
 from chassis.database import Connection, statement
@@ -41,7 +43,9 @@ _REHASH = statement(
     "UPDATE accounts",
 )
 _SET_ROLES = statement(
-    sa.update(accounts).where(accounts.c.id == _id).values(roles=sa.bindparam("roles", type_=accounts.c.roles.type)),
+    sa.update(accounts)
+    .where(accounts.c.id == _id)
+    .values(roles=sa.bindparam("roles", type_=accounts.c.roles.type), roles_version=accounts.c.roles_version + 1),
     "UPDATE accounts",
 )
 _LOCK_ADMINS = statement(
@@ -119,9 +123,11 @@ async def rehash(tx: Connection, account: Account, password_hash: str) -> None:
     await tx.execute(_REHASH, id=account.id, previous=account.password_hash, password_hash=password_hash)
 
 
-async def set_roles(tx: Connection, id: UUID, roles: frozenset[str]) -> None:  # noqa: A002 - the field's name
-    """Store an account's roles."""
-    await tx.execute(_SET_ROLES, id=id, roles=sorted(roles))
+async def set_roles(tx: Connection, account: Account, roles: frozenset[str]) -> Account:
+    """Store other roles of an account, and tell gateways that its tokens don't say any more what it may do."""
+    await tx.execute(_SET_ROLES, id=account.id, roles=sorted(roles))
+    await revocations.tell(tx, account.grant.id)
+    return replace(account, roles=roles, roles_version=account.roles_version + 1)
 
 
 async def lock_admins(tx: Connection) -> list[UUID]:

@@ -1,11 +1,14 @@
-"""The chain of audit entries: each carries a keyed hash over itself and the hash before; pure."""
+"""The chain of audit entries: each carries a keyed hash over itself and the hash before; pure.
+
+What no entry can show is that those after it were cut off: so the head of the chain is kept beside them, sealed.
+"""
 
 import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Self
 from uuid import UUID
 
 from auth.secrets import Secrets
@@ -49,21 +52,57 @@ def hash_of(entry: Entry, previous: bytes, secrets: Secrets) -> bytes:
     return secrets.digest("audit chain", previous, canonical)
 
 
+@dataclass(frozen=True)
+class Head:
+    """The last entry's position and hash, under a seal that nobody can make without the service's secret."""
+
+    position: int
+    hash: bytes
+    seal: bytes
+
+    @classmethod
+    def of(cls, position: int, hash_: bytes, secrets: Secrets) -> Self:
+        """Seal where a chain ends."""
+        return cls(position, hash_, secrets.digest("audit head", str(position).encode(), hash_))
+
+    def genuine(self, secrets: Secrets) -> bool:
+        """Whether the service sealed it."""
+        return hmac.compare_digest(self.of(self.position, self.hash, secrets).seal, self.seal)
+
+
 @dataclass
 class Verification:
-    """What following the chain finds: how many entries hold, the last hash, and where it breaks."""
+    """Follows the chain: how many entries hold, the last hash, and what is wrong, if anything is.
 
+    `head` was read before the first entry, None when there was none; `known` is a hash that the chain once ended with.
+    """
+
+    secrets: Secrets
+    head: Head | None
+    known: bytes = FIRST
     entries: int = 0
-    head: bytes = FIRST
-    broken_at: int | None = None
+    last: bytes = FIRST
+    fault: str = ""
+    _met: bool = False
 
-    def follow(self, entries: Iterable[Entry], secrets: Secrets) -> bool:
+    def follow(self, entries: Iterable[Entry]) -> bool:
         """Go on over entries in the order of their positions; say whether all is well so far."""
         for entry in entries:
-            expected = hash_of(entry, self.head, secrets)
+            expected = hash_of(entry, self.last, self.secrets)
             if entry.position != self.entries + 1 or not hmac.compare_digest(expected, entry.hash):
-                self.broken_at = self.entries + 1
+                self.fault = f"it breaks at entry {self.entries + 1}"
                 return False
             self.entries += 1
-            self.head = entry.hash
+            self.last = entry.hash
+            self._met |= entry.hash == self.known
         return True
+
+    def end(self) -> bool:
+        """Say, after the last entry, whether it is the one that was written last."""
+        if self.head is None or not self.head.genuine(self.secrets):
+            self.fault = "its head is missing or forged" if self.entries or self.head else ""
+        elif self.head.position > self.entries:
+            self.fault = f"entries {self.entries + 1} to {self.head.position} were cut off"
+        elif self.known != FIRST and not self._met:
+            self.fault = "the hash that it once ended with is not in it"
+        return not self.fault

@@ -9,7 +9,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from auth.audit import store
-from auth.audit.chain import FIRST, Entry, hash_of
+from auth.audit.chain import FIRST, Entry, Head, hash_of
 from auth.clock import utc_now
 from auth.secrets import Secrets
 from chassis import call as calls
@@ -62,7 +62,8 @@ class Trail:
             trace_id=telemetry.trace_id(),
             details=details or {},
         )
-        await store.insert(tx, replace(entry, hash=hash_of(entry, previous, self._secrets)))
+        entry = replace(entry, hash=hash_of(entry, previous, self._secrets))
+        await store.insert(tx, entry, Head.of(entry.position, entry.hash, self._secrets))
         tx.after_commit(lambda: _tell(entry))
 
 

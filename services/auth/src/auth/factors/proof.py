@@ -75,6 +75,15 @@ class SecondFactor:
             if found is None:
                 raise WrongSecondFactor
             return Offered(PASSKEY, signed=found)
+        code = proof.totp_code if method == TOTP else proof.recovery_code
+        return Offered(method, code=code, counted_by=await self.counted(account_id))
+
+    async def counted(self, account_id: UUID) -> tuple[str, str]:
+        """Count a code as tried, and give what it is counted by.
+
+        Raises:
+            TooManyAttempts: there were too many tries lately; the code is not to be looked at.
+        """
         where = await self._where(account_id)
         for limit in (CODES, CODES_OF_A_DAY):  # what the first stops is no try, and not counted by day
             async with self._with.database.connection() as connection:
@@ -82,8 +91,12 @@ class SecondFactor:
             if wait_s:
                 threats.labels("brute_force").inc()
                 raise TooManyAttempts(wait_s)
-        code = proof.totp_code if method == TOTP else proof.recovery_code
-        return Offered(method, code=code, counted_by=where)
+        return where
+
+    async def forget(self, tx: Connection, counted_by: tuple[str, str]) -> None:
+        """Forget the codes that were tried: this one was right."""
+        for limit in (CODES, CODES_OF_A_DAY):
+            await self._with.attempts.clear(tx, limit, *counted_by)
 
     async def use(self, tx: Connection, account: Account, offered: Offered) -> None:
         """Use up what is offered, if it is right, in the transaction of what it is for.
@@ -97,8 +110,7 @@ class SecondFactor:
         right = self._use_totp if offered.method == TOTP else self._use_recovery_code
         if not await right(tx, account, offered.code):
             raise WrongSecondFactor
-        for limit in (CODES, CODES_OF_A_DAY):
-            await self._with.attempts.clear(tx, limit, *offered.counted_by)
+        await self.forget(tx, offered.counted_by)
 
     async def refused(self, account_id: UUID, method: str, fault: WrongSecondFactor, **details: str) -> None:
         """Write down that a wrong one was offered."""

@@ -12,7 +12,7 @@ from auth.equipment import Equipment
 from auth.errors import AccountNotFound, SecondFactorOff, SecondFactorOn, WrongSecondFactor
 from auth.factors import recovery, store
 from auth.factors.model import CONFIRM_WITHIN, Totp, step_of, uri_of
-from auth.factors.proof import SEALED, SecondFactor
+from auth.factors.proof import SEALED, TOTP, SecondFactor
 from auth.factors.qr import svg_of
 from auth.notices import Notices
 from auth.passkeys import store as passkeys
@@ -64,24 +64,15 @@ class SecondFactorServicer(second_factor_pb2_grpc.SecondFactorServiceServicer):
 
     @allow(SIGNED_IN)
     async def ConfirmTotp(self, request: pb.ConfirmTotpRequest, context: Any) -> pb.ConfirmTotpResponse:
-        call, now = calls.current(), self._with.now()
-        async with self._database.transaction() as tx:
-            account = await self._account(tx, call.person)
-            totp = await store.get(tx, account.id)
-            if totp is None:
-                raise SecondFactorOff
-            if totp.confirmed_at is not None:
-                raise SecondFactorOn
-            if not totp.waits(now):
-                raise SecondFactorOff
-            step = step_of(self._factors.secret(totp.sealed_secret, account.id), request.code, now)
-            if step is None or not await store.confirm(tx, totp, step, now):
-                raise WrongSecondFactor
-            codes = await self._renew_codes(tx, account.id)
-            if session_id := session_of(call):
-                await sessions.prove(tx, session_id, account.id, now, with_factor=True)
-            await self._notices.tell(tx, account, "second_factor_on")
-            await self._with.trail.write(tx, "account.second_factor_enabled", account_id=account.id)
+        person = calls.current().person
+        async with self._database.connection() as connection:
+            await self._waiting(connection, person)
+        counted_by = await self._factors.counted(person)
+        try:
+            codes = await self._confirm(person, request.code, counted_by)
+        except WrongSecondFactor as fault:
+            await self._factors.refused(person, TOTP, fault, at="confirmation")
+            raise
         return pb.ConfirmTotpResponse(recovery_codes=codes)
 
     @allow(SIGNED_IN)
@@ -108,6 +99,32 @@ class SecondFactorServicer(second_factor_pb2_grpc.SecondFactorServiceServicer):
             await self._notices.tell(tx, account, "recovery_codes_renewed")
             await self._with.trail.write(tx, "account.recovery_codes_renewed", account_id=account.id)
         return pb.RenewRecoveryCodesResponse(recovery_codes=codes)
+
+    async def _waiting(self, connection: Connection, person: UUID) -> Totp:
+        """Give a person's app that waits to be confirmed."""
+        totp = await store.get(connection, person)
+        if totp is not None and totp.confirmed_at is not None:
+            raise SecondFactorOn
+        if totp is None or not totp.waits(self._with.now()):
+            raise SecondFactorOff
+        return totp
+
+    async def _confirm(self, person: UUID, code: str, counted_by: tuple[str, str]) -> list[str]:
+        """Turn the second factor on, if this is a code of the app that waits; give the recovery codes."""
+        now = self._with.now()
+        async with self._database.transaction() as tx:
+            account = await self._account(tx, person)
+            totp = await self._waiting(tx, person)
+            step = step_of(self._factors.secret(totp.sealed_secret, person), code, now)
+            if step is None or not await store.confirm(tx, totp, step, now):
+                raise WrongSecondFactor
+            await self._factors.forget(tx, counted_by)
+            codes = await self._renew_codes(tx, person)
+            if session_id := session_of(calls.current()):
+                await sessions.prove(tx, session_id, person, now, with_factor=True)
+            await self._notices.tell(tx, account, "second_factor_on")
+            await self._with.trail.write(tx, "account.second_factor_enabled", account_id=person)
+        return codes
 
     async def _account(self, tx: Connection, person: UUID) -> Account:
         account = await accounts.get_for_change(tx, person)

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from auth.accounts import store as accounts
+from auth.accounts.model import Grant
 from auth.audit.trail import session_of
 from auth.equipment import Equipment
 from auth.errors import (
@@ -64,7 +65,7 @@ class SessionsServicer(sessions_pb2_grpc.SessionsServiceServicer):
             if methods:
                 return pb.SignInResponse(pending=await self._sign_in.ask(tx, current, methods))
             session = await self._sign_in.begin(tx, current, request.user_agent, device)
-        return pb.SignInResponse(tokens=self._tokens(session, current.roles))
+        return pb.SignInResponse(tokens=self._tokens(session, current.grant))
 
     @allow(ANYONE)
     async def CompleteSignIn(self, request: pb.CompleteSignInRequest, context: Any) -> pb.CompleteSignInResponse:
@@ -86,7 +87,7 @@ class SessionsServicer(sessions_pb2_grpc.SessionsServiceServicer):
             await self._factors.refused(asked.account_id, method, fault, tries=str(asked.attempts))
             await self._sign_in.refuse(asked)
             raise (InvalidPasskey if method == PASSKEY else InvalidCode) from None
-        return pb.CompleteSignInResponse(tokens=self._tokens(session, account.roles))
+        return pb.CompleteSignInResponse(tokens=self._tokens(session, account.grant))
 
     @allow(ANYONE)
     async def SignInWithPasskey(
@@ -111,7 +112,7 @@ class SessionsServicer(sessions_pb2_grpc.SessionsServiceServicer):
                 await self._passkeys.tell_of_copy(passkey.account_id)
             await self._sign_in.refuse_passkey(passkey.account_id)
             raise InvalidPasskey from None
-        return pb.SignInWithPasskeyResponse(tokens=self._tokens(session, account.roles))
+        return pb.SignInWithPasskeyResponse(tokens=self._tokens(session, account.grant))
 
     @allow(SIGNED_IN)
     async def StepUp(self, request: pb.StepUpRequest, context: Any) -> pb.StepUpResponse:
@@ -131,7 +132,7 @@ class SessionsServicer(sessions_pb2_grpc.SessionsServiceServicer):
             if found is None or not self._with.refresh_tokens.genuine(presented, found[0]):
                 refreshes.labels("refused").inc()
                 raise InvalidRefreshToken
-            session, roles = found
+            session, grant = found
             verdict = session.judge(presented.generation, now)
             if verdict is Verdict.ROTATE:
                 session = session.rotated(calls.current().caller.address, now, self._with.lifetimes)
@@ -140,7 +141,7 @@ class SessionsServicer(sessions_pb2_grpc.SessionsServiceServicer):
                 await self._end_stolen(tx, session, presented.generation)
         if verdict in {Verdict.ROTATE, Verdict.REPEAT}:
             refreshes.labels("rotated" if verdict is Verdict.ROTATE else "repeated").inc()
-            return pb.RefreshResponse(tokens=self._tokens(session, roles))
+            return pb.RefreshResponse(tokens=self._tokens(session, grant))
         if verdict is Verdict.THEFT:
             threats.labels("token_reuse").inc()
         refreshes.labels("reused" if verdict is Verdict.THEFT else "refused").inc()
@@ -225,9 +226,9 @@ class SessionsServicer(sessions_pb2_grpc.SessionsServiceServicer):
             tx, "session.token_reused", account_id=session.user_id, session_id=session.id, details=details
         )
 
-    def _tokens(self, session: Session, roles: Any) -> pb.Tokens:
+    def _tokens(self, session: Session, grant: Grant) -> pb.Tokens:
         return pb.Tokens(
-            access_token=self._with.issuer.token(session.user_id, session.id, roles, self._with.now()),
+            access_token=self._with.issuer.token(session.user_id, session.id, grant, self._with.now()),
             expires_in=self._with.issuer.lifetime_s,
             refresh_token=self._with.refresh_tokens.of(session),
             refresh_expires_at=timestamp(session.expires_at),

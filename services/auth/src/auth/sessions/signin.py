@@ -20,7 +20,7 @@ from auth.sessions.pending import PendingSignIn
 from chassis import call as calls
 from chassis.convert import timestamp
 from chassis.database import Connection
-from chassis.mail.addresses import Address, InvalidAddress
+from chassis.mail.addresses import Address
 from chassis.threats import threats
 from neoforge.auth.v1 import sessions_pb2 as pb
 
@@ -44,11 +44,7 @@ class SignIn:
             InvalidCredentials: there is none with this password.
             TooManyAttempts: there were too many tries lately; the password was not looked at.
         """
-        try:
-            key = Address.parse(email).key
-        except InvalidAddress:
-            key = email.casefold()
-        account = await self._admitted(key)
+        account = await self._admitted(Address.key_of(email))
         right = await self._with.passwords.check(
             password[:_LONGEST_PASSWORD], account.password_hash if account else None
         )

@@ -1,14 +1,15 @@
-"""All SQL about sessions and what was revoked."""
+"""All SQL about sessions."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
+from auth.accounts.model import Grant
+from auth.revocations import telling
 from auth.sessions.model import Session
-from auth.tables import MOMENT, accounts, revocations, user_sessions
+from auth.tables import MOMENT, accounts, user_sessions
 from chassis.database import Connection, statement
 from chassis.paging import Cursors, Listing, Order, Page, PageRequest
 
@@ -30,7 +31,7 @@ _INSERT = statement(
     "INSERT user_sessions",
 )
 _GET_FOR_CHANGE = statement(
-    sa.select(*_COLUMNS, accounts.c.roles)
+    sa.select(*_COLUMNS, accounts.c.roles, accounts.c.roles_version)
     .join(accounts, accounts.c.id == user_sessions.c.user_id)
     .where(user_sessions.c.id == _id)
     .with_for_update(of=user_sessions),
@@ -68,21 +69,7 @@ _PROVE = statement(
 
 
 def _revoking(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """End sessions, and tell gateways in the same statement."""
-    ended = (
-        sa.update(user_sessions)
-        .where(_live, condition)
-        .values(revoked_at=_now, revoked_because=_because)
-        .returning(user_sessions.c.id)
-        .cte("ended")
-    )
-    told = (
-        postgresql.insert(revocations)
-        .from_select(["id", "revoked_at"], sa.select(ended.c.id, sa.func.clock_timestamp()))
-        .on_conflict_do_nothing()
-        .cte("told")
-    )
-    return sa.select(ended.c.id).add_cte(told)
+    return telling(sa.update(user_sessions).where(_live, condition).values(revoked_at=_now, revoked_because=_because))
 
 
 _REVOKE = statement(_revoking(user_sessions.c.id == _id), "UPDATE user_sessions")
@@ -107,15 +94,6 @@ _KNOWN = statement(
     ),
     "SELECT user_sessions",
 )
-_REVOKED = statement(
-    sa.select(revocations.c.id).where(revocations.c.revoked_at > sa.bindparam("since", type_=MOMENT)),
-    "SELECT revocations",
-)
-_CLOCK = statement(sa.select(sa.func.now().label("now")), "SELECT now")
-_TELL = statement(
-    postgresql.insert(revocations).values(id=_id, revoked_at=sa.func.clock_timestamp()).on_conflict_do_nothing(),
-    "INSERT revocations",
-)
 _old_sessions = (
     sa.select(user_sessions.c.id)
     .where(user_sessions.c.expires_at < sa.bindparam("before", type_=MOMENT))
@@ -134,18 +112,6 @@ _PRUNE = tuple(
     statement(sa.delete(user_sessions).where(user_sessions.c.id.in_(chosen.scalar_subquery())), "DELETE user_sessions")
     for chosen in (_old_sessions, _revoked_sessions)
 )
-_FORGET = statement(
-    sa.delete(revocations).where(
-        revocations.c.id.in_(
-            sa.select(revocations.c.id)
-            .where(revocations.c.revoked_at < sa.bindparam("before", type_=MOMENT))
-            .order_by(revocations.c.revoked_at)
-            .limit(_AT_ONCE)
-            .scalar_subquery()
-        )
-    ),
-    "DELETE revocations",
-)
 _LISTING = Listing([sa.select(*_COLUMNS).where(user_sessions.c.user_id == _user_id, _live)], ORDER, "user_sessions")
 
 
@@ -154,10 +120,10 @@ async def insert(tx: Connection, session: Session, hashed_refresh_token: bytes) 
     await tx.execute(_INSERT, **vars(session), hashed_refresh_token=hashed_refresh_token)
 
 
-async def get_for_change(tx: Connection, id: UUID) -> tuple[Session, list[str]] | None:  # noqa: A002 - the field's name
+async def get_for_change(tx: Connection, id: UUID) -> tuple[Session, Grant] | None:  # noqa: A002 - the field's name
     """Give a session and its owner's roles, and let nobody else change it until the transaction ends."""
     row = await tx.one(_GET_FOR_CHANGE, id=id)
-    return (_session(row), list(row.roles)) if row else None
+    return (_session(row), Grant.of(row.user_id, row.roles, row.roles_version)) if row else None
 
 
 async def get_own(connection: Connection, id: UUID, user_id: UUID, now: datetime) -> Session | None:  # noqa: A002
@@ -213,30 +179,9 @@ async def page(
     return found.of([_session(row) for row in found.rows])
 
 
-async def database_now(connection: Connection) -> datetime:
-    """Give the time on the database's clock, which all replicas share."""
-    now: datetime = (await connection.one(_CLOCK)).now
-    return now
-
-
-async def revoked_since(connection: Connection, since: datetime) -> list[UUID]:
-    """Give what was revoked after a moment, on the database's clock."""
-    return [row.id for row in await connection.all(_REVOKED, since=since)]
-
-
-async def tell_revoked(tx: Connection, id: UUID) -> None:  # noqa: A002 - the field's name
-    """Have gateways refuse something that is no session."""
-    await tx.execute(_TELL, id=id)
-
-
 async def prune(connection: Connection, before: datetime) -> int:
     """Remove some of the sessions that ended before; give how many, 0 when none are left."""
     return sum([await connection.execute(chosen, before=before) for chosen in _PRUNE])
-
-
-async def forget_revocations(connection: Connection, before: datetime) -> int:
-    """Remove some of the revocations from before; give how many, 0 when none are left."""
-    return await connection.execute(_FORGET, before=before)
 
 
 def _session(row: Any) -> Session:

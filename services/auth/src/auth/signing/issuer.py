@@ -3,13 +3,14 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import jwt
 
+from auth.accounts.model import Grant
 from auth.clock import utc_now
 from auth.secrets import Secrets
 from auth.settings import Settings
@@ -55,7 +56,7 @@ class Issuer:
                 keys = await self._make_first()
             self._keys, self._read_at = keys, time.monotonic()
 
-    def token(self, subject: UUID, session_id: UUID, roles: Collection[str], now: datetime) -> str:
+    def token(self, subject: UUID, session_id: UUID, grant: Grant, now: datetime) -> str:
         """Sign an access token; after `ready`."""
         key = signing(self._keys, now)
         if key is None:
@@ -69,7 +70,8 @@ class Issuer:
             "aud": self._audience,
             "sub": str(subject),
             "sid": str(session_id),
-            "roles": sorted(roles),
+            "roles": sorted(grant.roles),
+            "rid": str(grant.id),
             "iat": issued,
             "exp": issued + self.lifetime_s,
         }

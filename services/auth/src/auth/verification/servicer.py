@@ -4,11 +4,11 @@ import hmac
 from datetime import UTC, timedelta
 from typing import Any, Final
 
+from auth import revocations
 from auth.access_tokens import secret
 from auth.access_tokens import store as access_tokens
 from auth.access_tokens.model import Scope
 from auth.equipment import Equipment
-from auth.sessions import store as sessions
 from chassis.access import ANYONE, allow
 from chassis.convert import timestamp
 from chassis.errors import Unauthenticated
@@ -37,11 +37,11 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
     @allow(ANYONE)
     async def ListRevocations(self, request: pb.ListRevocationsRequest, context: Any) -> pb.ListRevocationsResponse:
         async with self._database.connection() as connection:
-            now = await sessions.database_now(connection)
+            now = await revocations.database_now(connection)
             since = now - REMEMBERED
             if request.HasField("since"):
                 since = max(since, request.since.ToDatetime(UTC) - _OVERLAP)
-            ids = await sessions.revoked_since(connection, since)
+            ids = await revocations.told_since(connection, since)
         return pb.ListRevocationsResponse(
             ids=[id_.bytes for id_ in ids],
             as_of=timestamp(now),
@@ -59,13 +59,14 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
             found = await access_tokens.resolve(connection, id_, now)
             if found is None or not hmac.compare_digest(found[1], secret.hashed(request.token, self._with.secrets)):
                 raise Unauthenticated("the personal access token is good no more")
-            token, _, roles = found
+            token, _, grant = found
             if token.last_used_at is None or now - token.last_used_at >= _USED_EVERY:
                 await access_tokens.used(connection, id_, now)
         return pb.ResolveAccessTokenResponse(
             id=str(token.id),
             subject=str(token.owner_id),
-            roles=roles,
+            roles=sorted(grant.roles),
+            roles_id=str(grant.id),
             may_write=token.scope is Scope.WRITE,
             expires_at=timestamp(token.expires_at),
         )
