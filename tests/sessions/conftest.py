@@ -1,10 +1,10 @@
-"""The auth service and the gateway before it, each twice, as processes of their own."""
+"""People and their sessions: in this process for what one gateway shows, as processes for what takes two of each."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -15,20 +15,27 @@ from auth.__main__ import SERVICE
 from auth.settings import Settings
 from auth.testing import FIREFOX, People
 from auth.testing import PASSWORD as PERSONS_PASSWORD
+from chassis.database import Database
 from chassis.embedded.certificates import Authority
-from chassis.embedded.ports import free_port
+from chassis.embedded.postgresql import PostgreSQL
 from chassis.embedded.redis import Redis
 from chassis.house import House
 from chassis.service import RunningService, Service
 from chassis.testing.client import Client
-from chassis.testing.plugin import PASSWORD, tls_of
-from chassis.testing.process import ServiceProcess, environment
-from chassis.testing.waiting import until
+from chassis.testing.plugin import PASSWORD, fresh_database, settings_of, tls_of
 from gateway.testing.edge import Edge
 from gateway.testing.issuer import StandInIssuer
-from gateway.tiers import TIERS
 
-ORIGIN = "https://forge.example.test"
+from .installation import ORIGIN, Installation, installed, wait_for
+
+OWN_SETTINGS = {
+    "auth_secret": PASSWORD,
+    "token_issuer": ORIGIN,
+    "token_audience": "neoforge",
+    "smtp_url": "smtp://127.0.0.1:9",
+    "smtp_starttls": False,
+    "mail_from": "NeoForge <no-reply@example.test>",
+}
 
 
 @pytest.fixture(scope="session")
@@ -38,118 +45,107 @@ def service() -> Service[Settings]:
 
 @pytest.fixture
 def own_settings() -> Mapping[str, Any]:
-    return {
-        "auth_secret": PASSWORD,
-        "token_issuer": ORIGIN,
-        "token_audience": "neoforge",
-        "smtp_url": "smtp://127.0.0.1:9",
-        "smtp_starttls": False,
-        "mail_from": "NeoForge <no-reply@example.test>",
-    }
+    return OWN_SETTINGS
 
 
-@dataclass(frozen=True)
-class Installation:
-    """Addresses of the gateways, and what starts another one."""
+@pytest.fixture(scope="session")
+def shared_installation(
+    postgresql: PostgreSQL,
+    template: Callable[[Service[Any]], str],
+    service: Service[Settings],
+    authority: Authority,
+    redis_server: Redis,
+) -> Iterator[Installation]:
+    with fresh_database(postgresql, template, service) as database:
+        settings = settings_of(service, database, authority, OWN_SETTINGS)
+        with installed(settings, database, authority.issue("gateway"), redis_server.url) as installation:
+            yield installation
 
-    gateways: list[str]
-    start_gateway: Callable[[], str]
-    services: list[ServiceProcess]
-    processes: list[ServiceProcess]
 
-    def logs(self) -> str:
-        """Everything that all processes have logged."""
-        return "\n".join(f"{line}" for process in self.processes for line in (*process.logged, *process.plain))
+@pytest.fixture(scope="session")
+def shared_gateways(shared_installation: Installation) -> list[str]:
+    """The addresses of two gateways."""
+    return [shared_installation.start_gateway() for _ in range(2)]
 
 
 @pytest.fixture
-def installation(settings: Settings, authority: Authority, redis_server: Redis) -> Iterator[Installation]:
-    with ExitStack() as stack:
-        services = [ServiceProcess("auth", "serve", environment(settings)) for _ in range(2)]
-        processes = list(services)
-        for process in services:
-            stack.enter_context(process)
-        identity = authority.issue("gateway")
-
-        def start_gateway() -> str:
-            port, to = free_port(), services[len(processes) % 2]
-            variables = {
-                "NEOFORGE_ENVIRONMENT": "test",
-                "NEOFORGE_LISTEN": f"127.0.0.1:{port}",
-                "NEOFORGE_PUBLIC_URL": ORIGIN,
-                "NEOFORGE_PROJECTS_TARGET": "127.0.0.1:9",
-                "NEOFORGE_AUTH_TARGET": f"127.0.0.1:{to.port}",
-                "NEOFORGE_REDIS_URL": redis_server.url,
-                "NEOFORGE_TOKEN_ISSUER": ORIGIN,
-                "NEOFORGE_TOKEN_AUDIENCE": "neoforge",
-                "NEOFORGE_TLS_CA": str(identity.authority),
-                "NEOFORGE_TLS_CERTIFICATE": str(identity.certificate),
-                "NEOFORGE_TLS_KEY": str(identity.key),
-                "NEOFORGE_QUOTAS": ",".join(f"{tier}=100000/60" for tier in TIERS),
-                "NEOFORGE_CALL_TIMEOUT_S": "60",
-                # What a busy machine adds is not taken for a Redis that is away, without which nothing is let through.
-                "NEOFORGE_REDIS_PATIENCE_S": "1",
-            }
-            process = ServiceProcess("gateway", "serve", variables)
-            stack.enter_context(process)
-            processes.append(process)
-            return f"http://127.0.0.1:{port}"
-
-        for process in services:
-            process.serving()
-        yield Installation([start_gateway(), start_gateway()], start_gateway, services, processes)
-
-
-async def wait_for(url: str) -> None:
-    """Wait until a gateway checks tokens."""
-
-    async def answers() -> bool:
-        async with httpx.AsyncClient(base_url=url) as client:
-            try:
-                ready = (await client.get("/ready")).json()
-            except httpx.HTTPError:
-                return False
-            return bool(ready.get("issuer") == "ok" and ready.get("revocations") == "ok")
-
-    await until(answers, longest_s=60)
+def installation(shared_installation: Installation) -> Installation:
+    """One for all tests, in each of which other people sign in; who breaks a part takes one for itself."""
+    return shared_installation
 
 
 @pytest_asyncio.fixture
-async def gateways(installation: Installation) -> AsyncIterator[list[httpx.AsyncClient]]:
-    """A client of each gateway."""
-    clients = []
-    for url in installation.gateways:
-        await wait_for(url)
-        limits = httpx.Limits(max_connections=100)
-        clients.append(httpx.AsyncClient(base_url=url, timeout=60, limits=limits, headers={"User-Agent": FIREFOX}))
-    yield clients
-    for client in clients:
-        await client.aclose()
+async def gateways(shared_gateways: list[str]) -> AsyncIterator[list[httpx.AsyncClient]]:
+    """A client of each of two gateways."""
+    async with AsyncExitStack() as stack:
+        yield [await client_of(stack, url) for url in shared_gateways]
+
+
+async def client_of(stack: AsyncExitStack, url: str) -> httpx.AsyncClient:
+    """Give a client of a gateway, once that checks tokens."""
+    await wait_for(url)
+    limits = httpx.Limits(max_connections=100)
+    client = httpx.AsyncClient(base_url=url, timeout=60, limits=limits, headers={"User-Agent": FIREFOX})
+    return await stack.enter_async_context(client)
 
 
 @pytest_asyncio.fixture
-async def edge(running: RunningService[Settings], redis_server: Redis, authority: Authority) -> AsyncIterator[Edge]:
-    """The gateway before the service, both in this process."""
-    identity, issuer = authority.issue("gateway"), StandInIssuer()
+async def people(installation: Installation, authority: Authority) -> AsyncIterator[People]:
+    """Registers people at the installation's first replica."""
+    database = Database.of(installation.settings, SERVICE.name)
+    await database.open()
+    house = SERVICE.house(installation.settings, database)
+    identity = tls_of(authority.issue("gateway"))
+    async with Client(f"127.0.0.1:{installation.services[0].port}", identity, SERVICE.descriptors) as client:
+        yield People(client, house)
+    await house.outbox.close()
+    await database.close()
+
+
+@pytest.fixture
+def email() -> str:
+    """An address that no other test uses."""
+    return f"ines-{uuid4().hex}@example.test"
+
+
+@pytest.fixture
+def start_edge(
+    running: RunningService[Settings], redis_server: Redis, authority: Authority
+) -> Iterator[Callable[[], Edge]]:
+    """Starts gateways before the service, all in this process."""
+    identity, issuer, edges = authority.issue("gateway"), StandInIssuer(), list[Edge]()
     with redis.Redis.from_url(redis_server.url) as limits:
         limits.flushdb()
-    edge = Edge(
-        redis_server.url,
-        issuer,
-        auth_target=f"localhost:{running.port}",
-        jwks_url=None,
-        token_issuer=ORIGIN,
-        tls_ca=str(identity.authority),
-        tls_certificate=str(identity.certificate),
-        tls_key=str(identity.key),
-        call_timeout_s=30,
-        redis_patience_s=1,
-    )
-    await asyncio.to_thread(edge.start)
-    await wait_for(edge.url)
-    yield edge
-    await asyncio.to_thread(edge.stop)
+
+    def start() -> Edge:
+        edge = Edge(
+            redis_server.url,
+            issuer,
+            auth_target=f"localhost:{running.port}",
+            jwks_url=None,
+            token_issuer=ORIGIN,
+            tls_ca=str(identity.authority),
+            tls_certificate=str(identity.certificate),
+            tls_key=str(identity.key),
+            call_timeout_s=30,
+            redis_patience_s=1,
+        )
+        edge.start()
+        edges.append(edge)
+        return edge
+
+    yield start
+    for edge in edges:
+        edge.stop()
     issuer.stop()
+
+
+@pytest_asyncio.fixture
+async def edge(start_edge: Callable[[], Edge]) -> Edge:
+    """A gateway before the service, both in this process."""
+    edge = await asyncio.to_thread(start_edge)
+    await wait_for(edge.url)
+    return edge
 
 
 @pytest_asyncio.fixture
@@ -163,15 +159,11 @@ def persons(call: Client, house: House[Settings]) -> People:
     return People(call, house)
 
 
-@pytest_asyncio.fixture
-async def people(installation: Installation, house: House[Settings], authority: Authority) -> AsyncIterator[People]:
-    identity = tls_of(authority.issue("gateway"))
-    async with Client(f"127.0.0.1:{installation.services[0].port}", identity, SERVICE.descriptors) as client:
-        yield People(client, house)
-
-
-async def signed_in(gateway: httpx.AsyncClient, email: str) -> dict[str, Any]:
-    answer = await gateway.post("/api/v1/auth/token", json={"username": email, "password": PERSONS_PASSWORD})
+async def signed_in(
+    gateway: httpx.AsyncClient, email: str, password: str = PERSONS_PASSWORD, **headers: str
+) -> dict[str, Any]:
+    wish = {"username": email, "password": password}
+    answer = await gateway.post("/api/v1/auth/token", json=wish, headers=headers)
     assert answer.status_code == 200, answer.text
     tokens: dict[str, Any] = answer.json()
     return tokens

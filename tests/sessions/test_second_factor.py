@@ -43,9 +43,9 @@ async def enrolled(client: httpx.AsyncClient, tokens: Mapping[str, Any]) -> tupl
     return secret, done.json()["recovery_codes"]
 
 
-async def asked(client: httpx.AsyncClient) -> str:
+async def asked(client: httpx.AsyncClient, email: str = PERSON) -> str:
     """Sign in by password, and give the pending sign-in."""
-    answer = await client.post(f"{AUTH}/token", json=LOGIN)
+    answer = await client.post(f"{AUTH}/token", json={**LOGIN, "username": email})
     members = problem(answer, 401, "second-factor-required")
     return str(members["second_factor"]["pending"])
 

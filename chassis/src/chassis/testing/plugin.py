@@ -13,6 +13,7 @@ and get `running`, that service in a fresh database of its own, and `call`, whic
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -116,6 +117,15 @@ def database(
     postgresql: PostgreSQL, template: Callable[[Service[Any]], str], service: Service[Any]
 ) -> Iterator[Logins]:
     """A fresh database with the service's migrated schema, for one test."""
+    with fresh_database(postgresql, template, service) as made:
+        yield made
+
+
+@contextmanager
+def fresh_database(
+    postgresql: PostgreSQL, template: Callable[[Service[Any]], str], service: Service[Any]
+) -> Iterator[Logins]:
+    """Make what `database` is, for as long as the caller wants it."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(postgresql.admin_url, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE {template(service)}".encode())
@@ -133,6 +143,11 @@ def own_settings() -> Mapping[str, Any]:
 @pytest.fixture
 def settings(service: Service[Any], database: Logins, authority: Authority, own_settings: Mapping[str, Any]) -> Any:
     """The settings of the service under test; a test changes them by `settings.model_copy(update=...)`."""
+    return settings_of(service, database, authority, own_settings)
+
+
+def settings_of(service: Service[Any], database: Logins, authority: Authority, own: Mapping[str, Any]) -> Any:
+    """Give what `settings` are, of any database."""
     identity = authority.issue(service.name)
     return service.settings(
         environment=Environment.TEST,
@@ -144,7 +159,7 @@ def settings(service: Service[Any], database: Logins, authority: Authority, own_
         database_url=database.service,
         database_pool_size=5,
         cursor_secret=PASSWORD,
-        **own_settings,
+        **own,
     )
 
 
