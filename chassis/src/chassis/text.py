@@ -64,7 +64,7 @@ def _hidden(value: str) -> str:
 
 
 def _joins(value: str, i: int) -> bool:
-    """Whether a joiner stands where it shapes what is seen: in an emoji (UTS 51), or in a script that has joined letters.
+    """Whether a joiner shapes what is seen: in an emoji (UTS 51), or among letters of a script that joins them.
 
     For scripts the rule is that of domain names (RFC 5892, appendix A.1 and A.2).
     """
