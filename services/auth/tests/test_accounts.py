@@ -1,5 +1,6 @@
 """What changed roles and changed passwords end, and what goes on."""
 
+import asyncio
 import json
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from auth.testing import PASSWORD, People, kinds, refused, somewhere
 from auth.testing_authenticator import Authenticator, registered
 from chassis.testing.client import Client
 from chassis.testing.plugin import Logins
+from chassis.testing.waiting import until
 from neoforge.auth.v1 import access_tokens_pb2, accounts_pb2, verification_pb2
 
 ANOTHER = "another horse battery staple"
@@ -143,6 +145,42 @@ async def test_a_change_leaves_programs_to_the_owners_choice_and_tells_what_goes
             assert (await resolved(call, program)).subject == str(mara.caller.subject)
     context = last_letter(database)["context"]
     assert (context["reset"], context["access_tokens"]) == (False, 0 if revoke else 2)
+
+
+async def test_a_code_that_was_asked_for_before_a_change_leads_nowhere(call: Client, people: People) -> None:
+    await people.registered(PERSON)
+    mara = await people.signed_in(PERSON)
+    asked = await call(somewhere(), "RequestPasswordReset", accounts_pb2.RequestPasswordResetRequest(email=PERSON))
+    code = await people.code(PERSON)
+    change = accounts_pb2.ChangePasswordRequest(current_password=PASSWORD, new_password=ANOTHER)
+    await call(mara.caller, "ChangePassword", change)
+    wish = accounts_pb2.ResetPasswordRequest(reset_id=asked.reset_id, code=code, new_password=PASSWORD)
+    await refused(call(somewhere(), "ResetPassword", wish), "INVALID_CODE")
+
+
+async def test_a_token_that_is_made_while_the_password_is_reset_does_not_outlive_it(
+    call: Client, people: People, database: Logins
+) -> None:
+    await people.registered(PERSON)
+    mara = await people.signed_in(PERSON)
+    # Both wait for the account, the reset first: whoever comes second finds what the other has done.
+    with psycopg.connect(database.admin) as admin:
+        admin.execute("SELECT FROM auth.accounts FOR UPDATE")
+        resetting = asyncio.create_task(reset(call, people))
+        await until(lambda: waiting(database) == 1, longest_s=60)
+        making = asyncio.create_task(program_of(call, mara.caller))
+        await until(lambda: waiting(database) == 2, longest_s=60)
+    await resetting
+    await refused(making, "STEP_UP_REQUIRED")
+
+
+def waiting(database: Logins) -> int:
+    """Give how many transactions wait for a row."""
+    with psycopg.connect(database.admin) as admin:
+        (number,) = admin.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ).fetchone() or (0,)
+    return int(number)
 
 
 async def test_a_text_that_is_no_address_is_nobodys_and_counted_like_one(call: Client, people: People) -> None:

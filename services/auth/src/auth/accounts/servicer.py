@@ -122,7 +122,6 @@ class AccountsServicer(accounts_pb2_grpc.AccountsServiceServicer):
             account = await store.get_for_change(tx, asked.account_id or NO_SESSION)
             if account is None:
                 raise InvalidCode
-            await store.remove_requests(tx, account.email_key, Purpose.RESET)
             await self._set_password(tx, account, password_hash, kept=NO_SESSION, end_programs=True)
         return pb.ResetPasswordResponse()
 
@@ -149,6 +148,7 @@ class AccountsServicer(accounts_pb2_grpc.AccountsServiceServicer):
         """Store another password, and end what may have come from the one before; tell the owner what goes on."""
         now = self._with.now()
         await store.set_password(tx, account.id, password_hash, now)
+        await store.remove_requests(tx, account.email_key, Purpose.RESET)
         ended = pb.ChangePasswordResponse(
             revoked_sessions=len(await sessions.revoke_others(tx, account.id, kept, "password changed", now)),
             revoked_access_tokens=await access_tokens.revoke_all(tx, account.id) if end_programs else 0,
