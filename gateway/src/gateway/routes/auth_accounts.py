@@ -77,7 +77,7 @@ async def get_account(call: Call) -> Answer:
     ),
 )
 async def change_password(call: Call, body: PasswordChange) -> Answer:
-    """Change the caller's password; every other session of theirs ends, and personal access tokens if that is wished."""
+    """Change the caller's password; every other session of theirs ends, and their personal access tokens on request."""
     reply = await call.ask(
         stubs(call).accounts.ChangePassword,
         pb.ChangePasswordRequest(
@@ -122,9 +122,9 @@ async def reset_password(call: Call, body: NewPasswordByCode) -> Answer:
     ),
 )
 async def set_roles(call: Call, account_id: AccountId, body: RoleChange) -> Answer:
-    """Give an account roles; for administrators. Access tokens with other roles are refused: a refresh brings the new ones.
+    """Give an account roles; for administrators. The last administrator stays one.
 
-    The last administrator stays one.
+    Access tokens with the roles before are refused within a second: a refresh brings the new ones.
     """
     reply = await call.ask(stubs(call).accounts.SetRoles, pb.SetRolesRequest(account_id=account_id, roles=body.roles))
     return Answer(to_json(_account_json(reply.message.account)))
