@@ -15,7 +15,7 @@ from chassis.embedded.certificates import Authority
 from chassis.embedded.redis import Redis
 from chassis.testing.plugin import Logins
 
-from .conftest import client_of, signed_in
+from .conftest import PATIENT, client_of, signed_in
 from .installation import Installation, installed
 from .test_races import generation, refreshed
 
@@ -25,6 +25,7 @@ def installation(
     settings: Settings, database: Logins, authority: Authority, redis_server: Redis
 ) -> Iterator[Installation]:
     """One of this test's own, since a part of it is killed."""
+    settings = settings.model_copy(update=PATIENT)
     with installed(settings, database, authority.issue("gateway"), redis_server.url) as installation:
         yield installation
 

@@ -23,7 +23,7 @@ from auth.accounts.model import Account
 from auth.equipment import Equipment
 from auth.errors import InvalidRefreshToken
 from auth.sessions import store, tokens
-from auth.sessions.model import GRACE, Lifetimes, Session
+from auth.sessions.model import Lifetimes, Session
 from auth.sessions.servicer import SessionsServicer
 from auth.settings import Settings
 from auth.testing import somewhere
@@ -171,7 +171,7 @@ def machine(world: World) -> type[RuleBasedStateMachine]:  # noqa: C901 - one ru
             token = family.issued[generation]
             current = generation == len(family.issued) - 1
             before = generation == len(family.issued) - 2
-            in_grace = before and world.now - family.rotated_at <= GRACE
+            in_grace = before and world.now - family.rotated_at <= world.with_.lifetimes.grace
             found = world.refreshes([token] * times)
             if family.ended:
                 assert set(found) == {None}
@@ -238,7 +238,7 @@ def test_no_interleaving_leaves_two_successors_a_live_token_in_an_ended_family_o
         loop.run_until_complete(database.open())
         house = service.house(settings, database)
         world = World(loop, house)
-        assert world.with_.lifetimes == Lifetimes(timedelta(days=14), timedelta(days=90))
+        assert world.with_.lifetimes == Lifetimes(timedelta(days=14), timedelta(days=90), timedelta(seconds=10))
         run_state_machine_as_test(machine(world), settings=PROFILE)
         loop.run_until_complete(house.outbox.close())
         loop.run_until_complete(database.close())

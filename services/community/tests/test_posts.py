@@ -1,5 +1,4 @@
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
@@ -51,7 +50,7 @@ async def test_text_is_kept_character_by_character(community: Community, mara: C
         "e\u0301 \ufeff \uffff \u00a0",
         '![\\" onerror=alert(1) ](x) <script>alert(1)</script>',
     ):
-        made = await community.post(mara, title=" ".join(re.split(r"[\r\n\t]+", text)), body=text)
+        made = await community.post(mara, body=text)
         assert (await community.get(made.id)).body == text
 
 
@@ -59,6 +58,7 @@ BROKEN: list[tuple[dict[str, Any], list[str]]] = [
     ({"title": ""}, ["title"]),
     ({"title": " ", "body": ""}, ["title", "body"]),
     ({"title": "a\nb"}, ["title"]),
+    ({"title": "a\u202eb"}, ["title"]),
     ({"title": "x" * 201, "category": ""}, ["title", "category"]),
     ({"body": "NUL \x00"}, ["body"]),
     ({"body": "x" * 40_001}, ["body"]),

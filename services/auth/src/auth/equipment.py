@@ -68,7 +68,9 @@ class Equipment:
             issuer=Issuer(house.database, secrets, settings, now),
             refresh_tokens=RefreshTokens(secrets),
             lifetimes=Lifetimes(
-                timedelta(hours=settings.session_idle_hours), timedelta(hours=settings.session_absolute_hours)
+                timedelta(hours=settings.session_idle_hours),
+                timedelta(hours=settings.session_absolute_hours),
+                timedelta(seconds=settings.refresh_grace_seconds),
             ),
             party=party,
             ceremonies=Ceremonies(party, secrets),

@@ -27,6 +27,8 @@ class Settings(MailSettings):
     """When a session that is not refreshed ends."""
     session_absolute_hours: Positive = 90 * 24
     """When a session ends however often it is refreshed."""
+    refresh_grace_seconds: Annotated[int, Field(ge=1, le=60)] = 10
+    """How long the refresh token before the current one stays good: tabs ask at once, and answers get lost."""
     signing_key_days: Positive = 30
     """How often a new signing key is made."""
 

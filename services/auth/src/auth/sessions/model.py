@@ -7,8 +7,6 @@ from ipaddress import ip_address, ip_network
 from typing import Final, Self
 from uuid import UUID
 
-GRACE: Final = timedelta(seconds=10)
-"""How long the refresh token before the current one stays good, if the current one is not used meanwhile."""
 STEP_UP: Final = timedelta(minutes=10)
 """How long a proof of who is at the device lasts for sensitive acts."""
 SEED_BYTES: Final = 32
@@ -28,10 +26,13 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """How long a session lasts: without a refresh, and at most."""
+    """How long a session lasts: without a refresh, and at most; and how long the refresh token before the current one
+    stays good, if the current one is not used meanwhile.
+    """
 
     idle: timedelta
     absolute: timedelta
+    grace: timedelta
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Session:
         """Whether it has not ended."""
         return self.revoked_at is None and now < self.expires_at
 
-    def judge(self, generation: int, now: datetime) -> Verdict:
+    def judge(self, generation: int, now: datetime, lifetimes: Lifetimes) -> Verdict:
         """Tell what a genuine refresh token of this session deserves.
 
         The counter orders tokens. The clock says only whether the one before the current is still in its grace; since
@@ -105,7 +106,7 @@ class Session:
             return Verdict.ENDED
         if generation == self.generation:
             return Verdict.ROTATE
-        if generation == self.generation - 1 and now - self.rotated_at <= GRACE:
+        if generation == self.generation - 1 and now - self.rotated_at <= lifetimes.grace:
             return Verdict.REPEAT
         return Verdict.THEFT
 

@@ -133,7 +133,7 @@ class SessionsServicer(sessions_pb2_grpc.SessionsServiceServicer):
                 refreshes.labels("refused").inc()
                 raise InvalidRefreshToken
             session, grant = found
-            verdict = session.judge(presented.generation, now)
+            verdict = session.judge(presented.generation, now, self._with.lifetimes)
             if verdict is Verdict.ROTATE:
                 session = session.rotated(calls.current().caller.address, now, self._with.lifetimes)
                 await store.rotate(tx, session, self._with.refresh_tokens.hashed(session))
