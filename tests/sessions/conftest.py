@@ -38,7 +38,7 @@ OWN_SETTINGS = {
 }
 
 PATIENT = {"refresh_grace_seconds": 60}
-"""A hundred answers may take a busy machine longer than ten seconds; those are proved by tests with a clock of theirs."""
+"""A hundred answers may take a busy machine longer than ten seconds, which tests with a clock of their own prove."""
 
 
 @pytest.fixture(scope="session")
