@@ -7,6 +7,8 @@ import logging
 import os
 import secrets
 import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from opentelemetry import trace
@@ -14,7 +16,15 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, StatusCode, TraceFlags
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from chassis.redaction import redact
@@ -70,7 +80,36 @@ def sampled_after_all(context: SpanContext) -> Context:
 def fail(span: Span, error_type: str, description: str | None = None) -> None:
     """Mark a span as failed (semantic conventions, Recording errors); the description says what the type does not."""
     span.set_attribute("error.type", error_type)
-    span.set_status(StatusCode.ERROR, description)
+    span.set_status(StatusCode.ERROR, redact(description) if description else None)
+
+
+def fail_by_type(span: Span, failure: BaseException) -> None:
+    """Mark a span as failed by the name of an exception."""
+    fail(span, type(failure).__name__)
+
+
+@contextmanager
+def calling(
+    name: str,
+    attributes: Mapping[str, str | int],
+    faults: type[BaseException] | tuple[type[BaseException], ...],
+    describe: Callable[[Span, BaseException], None] = fail_by_type,
+) -> Iterator[Span]:
+    """Surround what another part is asked for with a client's span, where a trace is recorded.
+
+    An exception of `faults` is the span's error, in the words of `describe`, and goes on.
+    """
+    if not trace.get_current_span().is_recording():
+        yield INVALID_SPAN
+        return
+    with tracer.start_as_current_span(
+        name, kind=SpanKind.CLIENT, attributes=attributes, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield span
+        except faults as fault:
+            describe(span, fault)
+            raise
 
 
 def record(span: Span, failure: BaseException) -> None:
