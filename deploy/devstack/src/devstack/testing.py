@@ -106,9 +106,12 @@ class Stack:
 
 
 @contextmanager
-def running_stack(data: Path, environment: Mapping[str, str]) -> Iterator[Stack]:
-    """Run a stack with its data in a folder while the context lasts; `environment` is added to this process's own."""
-    base = free_ports(SPAN)
+def running_stack(data: Path, environment: Mapping[str, str], base: int | None = None) -> Iterator[Stack]:
+    """Run a stack with its data in a folder while the context lasts; `environment` is added to this process's own.
+
+    `base` is its base port, a free one unless it is given.
+    """
+    base = base or free_ports(SPAN)
     log = data / "up.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
