@@ -11,8 +11,6 @@ one is slow by itself.
 """
 
 import json
-import os
-import signal
 import sys
 import tempfile
 import threading
@@ -25,7 +23,7 @@ from pathlib import Path
 import httpx
 from ops.catalogue import names_in, of_series, register
 from tests.ops.slowway import SlowWay, slow_way
-from tests.ops.watching import STRANGER, Prometheus, rules, use, watched
+from tests.ops.watching import STRANGER, Prometheus, dead, rules, use, watched
 
 from chassis.embedded.ports import free_ports
 from devstack.ports import SPAN, Ports
@@ -49,18 +47,6 @@ def killed(stack: Stack, _: SlowWay) -> Iterator[None]:
     """Have the community service die, and its supervisor not see it."""
     with dead(stack, "community"):
         yield
-
-
-@contextmanager
-def dead(stack: Stack, service: str) -> Iterator[None]:
-    """Kill a service while its supervisor sleeps."""
-    pid = stack.pid_of(service, "serve")
-    stack.process.send_signal(signal.SIGSTOP)
-    os.kill(pid, signal.SIGKILL)
-    try:
-        yield
-    finally:
-        stack.process.send_signal(signal.SIGCONT)
 
 
 @contextmanager

@@ -12,7 +12,17 @@ from typing import Any
 import httpx
 import pytest
 from ops.catalogue import OWN, ROOT, Metric, names_in, of_series, register
-from tests.ops.watching import Prometheus, alerts, dashboards, free_port, listen_in, try_the_door, use
+from tests.ops.watching import (
+    HURRY,
+    Prometheus,
+    alerts,
+    dashboards,
+    dead,
+    free_port,
+    listen_in,
+    try_the_door,
+    use,
+)
 
 from chassis.testing.waiting import until, wait_for
 from devstack.testing import Stack
@@ -108,6 +118,29 @@ def test_each_metric_that_the_documentation_names_is_on_a_metrics_page(used: Pro
     named = {metric.name for metric in ours} & documented
     assert named == {metric.name for metric in ours}
     assert named <= _exposed(stack)
+
+
+async def test_a_killed_service_lights_its_first_alerts_after_their_time_and_they_go_out_when_it_is_back(
+    stack: Stack, used: Prometheus
+) -> None:
+    down = 'up{service="community",process="serve"} == 0'
+
+    def lit() -> set[tuple[str, str]]:
+        found = used.ask('ALERTS{alertstate="firing",alertname=~"ProcessDown|NotReady|DatabasePoolExhausted"}')
+        return {(series["metric"]["alertname"], series["metric"].get("dependency", "")) for series in found}
+
+    def first(query: str) -> float:
+        query = f"min(min_over_time(timestamp({query})[5m:1s]))"
+        used.wait_for(query)
+        return float(used.ask(query)[0]["value"][1])
+
+    assert lit() == set()
+    with dead(stack, "community"):
+        await until(lambda: lit() == {("ProcessDown", ""), ("NotReady", "community")}, longest_s=60)
+        patience_s = 120 / HURRY
+        assert first('ALERTS{alertname="ProcessDown",alertstate="firing"}') - first(down) >= patience_s
+    await until(lambda: lit() == set(), longest_s=120)
+    await until(lambda: httpx.get(f"{stack.url}/ready").status_code == 200)
 
 
 async def test_nothing_remains_of_a_gateway_that_was_killed_under_load(stack: Stack, used: Prometheus) -> None:
