@@ -50,7 +50,7 @@ class Reply:
 
 
 async def invoke(
-    rpc: Method,
+    rpc: Any,
     request: Any,
     *,
     caller: Caller,
@@ -62,7 +62,7 @@ async def invoke(
     """Call a unary RPC of a stub.
 
     Args:
-        rpc: the method of a stub on a `Channel`, for example `stub.GetProject`.
+        rpc: the method of a stub on a `Channel`, for example `stub.GetProject`: a `Method`, whatever its stub says.
         request: its message.
         caller: on whose behalf.
         request_id: of the request that this call serves.
@@ -78,7 +78,7 @@ async def invoke(
 
 
 async def upload(
-    rpc: Method,
+    rpc: Any,
     header: Any,
     parts: AsyncIterator[Any],
     *,
@@ -108,7 +108,7 @@ async def upload(
 
 
 async def download(
-    rpc: Method, request: Any, *, caller: Caller, request_id: str, timeout_s: float
+    rpc: Any, request: Any, *, caller: Caller, request_id: str, timeout_s: float
 ) -> AsyncGenerator[Any, None]:
     """Call an RPC that answers with a stream, and give its parts at the pace at which they are taken; as `invoke`.
 
@@ -168,7 +168,7 @@ def _attributes(method: str, target: str) -> Mapping[str, str | int]:
 
 
 async def _attempt(
-    rpc: Method,
+    rpc: Any,
     request: Any,
     metadata: Sequence[tuple[str, str]],
     deadline: float,
