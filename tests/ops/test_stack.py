@@ -24,6 +24,7 @@ from tests.ops.watching import (
     use,
 )
 
+from chassis.testing.otlp import OtlpReceiver
 from chassis.testing.waiting import until, wait_for
 from devstack.testing import Stack
 
@@ -76,6 +77,14 @@ def test_what_alerts_look_at_is_there_and_their_expressions_are_evaluated(used: 
     states = {rule["name"]: rule for group in used.get("rules")["groups"] for rule in group["rules"]}
     assert {alert["alert"] for alert in alerts()} <= states.keys()
     assert {rule["name"]: rule.get("lastError") for rule in states.values() if rule["health"] != "ok"} == {}
+
+
+def test_times_have_exemplars_of_traces_that_are_kept(used: Prometheus, otlp: OtlpReceiver) -> None:
+    kept = {span.trace_id for span in otlp.spans()}
+    for histogram in ("http_server_request_duration_seconds", "rpc_server_duration_seconds"):
+        found = used.get("query_exemplars", query=f"{histogram}_bucket", start=time.time() - 600, end=time.time())
+        traces = {one["labels"]["trace_id"] for series in found for one in series["exemplars"]}
+        assert traces & kept, histogram
 
 
 def test_every_target_is_up(used: Prometheus) -> None:

@@ -35,6 +35,7 @@ propagator = TraceContextTextMapPropagator()
 """W3C Trace Context, the only format spoken between NeoForge's parts."""
 
 _EXPORT_TIMEOUT_S: Final = 2.0
+"""How long a collector may take for a batch where OTEL_EXPORTER_OTLP_TIMEOUT does not say: then the batch is dropped."""
 
 
 def setup(service: str, version: str) -> None:
@@ -54,8 +55,14 @@ def setup(service: str, version: str) -> None:
     logging.getLogger("opentelemetry.sdk").setLevel(logging.ERROR)
     told = os.environ.get("OTEL_TRACES_SAMPLER")
     provider = TracerProvider(resource=resource, sampler=None if told else ParentBased(TraceIdRatioBased(RATIO)))
-    provider.add_span_processor(BatchSpanProcessor(SpanExporter(timeout=_EXPORT_TIMEOUT_S)))
+    provider.add_span_processor(BatchSpanProcessor(SpanExporter(timeout=_export_timeout_s())))
     trace.set_tracer_provider(provider)
+
+
+def _export_timeout_s() -> float | None:
+    """Give how long a batch may take; None where the exporter reads it from the environment itself."""
+    told = {"OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"} & os.environ.keys()
+    return None if told else _EXPORT_TIMEOUT_S
 
 
 def address(host_and_port: str) -> dict[str, str | int]:

@@ -139,6 +139,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory, otlp: OtlpReceiver) -> Itera
         "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.endpoint,
         "OTEL_TRACES_SAMPLER": "parentbased_always_on",
         "OTEL_BSP_SCHEDULE_DELAY": "200",
+        # No span is to be lost, however busy the machine is.
+        "OTEL_BSP_MAX_QUEUE_SIZE": "65536",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "60",
         "NEOFORGE_CLEANUP_INTERVAL_SECONDS": str(CLEANUP_INTERVAL_S),
     }
     with running_stack(tmp_path_factory.mktemp("stack"), environment) as running:
