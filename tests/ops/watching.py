@@ -35,9 +35,10 @@ HURRY = 15
 
 @dataclass(frozen=True)
 class Prometheus:
-    """A Prometheus that scrapes a stack every second."""
+    """A Prometheus that scrapes a stack every second; `places` is the folder of its targets."""
 
     url: str
+    places: Path
 
     def ask(self, query: str, at: float | None = None) -> list[dict[str, Any]]:
         """Give the result of an instant query.
@@ -56,9 +57,30 @@ class Prometheus:
         """Give what another part of its API answers."""
         return httpx.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=30).raise_for_status().json()["data"]
 
+    @contextmanager
+    def scraping(self, *also: tuple[str, Mapping[str, str]]) -> Iterator[None]:
+        """Scrape more processes of ours, by address and labels, while the context lasts."""
+        file = self.places / "neoforge.yml"
+        before = file.read_text()
+        _replace(
+            file,
+            yaml.safe_dump(yaml.safe_load(before) + [{"targets": [at], "labels": dict(labels)} for at, labels in also]),
+        )
+        try:
+            yield
+        finally:
+            _replace(file, before)
+
     def wait_for(self, query: str) -> None:
         """Wait until a query has a result."""
         wait_for(lambda: self.ask(query), START_S, every_s=0.2, what=f"a result of {query}")
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file that is read meanwhile."""
+    new = file.with_suffix(".new")
+    new.write_text(text)
+    new.rename(file)
 
 
 def targets(stack: Stack) -> list[dict[str, Any]]:
@@ -127,7 +149,7 @@ def watched(stack: Stack, folder: Path) -> Iterator[Prometheus]:
             "--enable-feature=exemplar-storage",
         ]
         parts.enter_context(_running(program, {}, folder / "prometheus.log"))
-        prometheus = Prometheus(f"http://127.0.0.1:{own}")
+        prometheus = Prometheus(f"http://127.0.0.1:{own}", places)
         deadline = time.monotonic() + START_S
         while not _ready(prometheus):
             assert time.monotonic() < deadline, (folder / "prometheus.log").read_text()

@@ -134,13 +134,8 @@ async def _span(
     carrier: dict[str, str] = {}
     started = time.perf_counter()
     code = grpc.StatusCode.OK
-    with tracer.start_as_current_span(
-        rpc.name[1:],
-        kind=SpanKind.CLIENT,
-        attributes=_attributes(rpc.name, rpc.target),
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as span:
+    attributes = _attributes(rpc.name, rpc.target)
+    with telemetry.within(tracer.start_span(rpc.name[1:], kind=SpanKind.CLIENT, attributes=attributes)) as span:
         propagator.inject(carrier)
         metadata = [(calls.REQUEST_ID, request_id), *carrier.items(), *caller.to_metadata()]
         if idempotency:
