@@ -31,9 +31,9 @@ def _burn(objective: str, speed: str, *services: str) -> Lit:
 
 EVERYBODY = ("auth", "community", "edge", "projects", "status", "support")
 
-# A stranger asks thirty times as often as they may. Refusing is cheap, so nobody else feels it: the limiter's alert
+# A stranger asks twelve times as often as they may. Refusing is cheap, so nobody else feels it: the limiter's alert
 # (more than 10 refused a second over 2 min, for 1 min) and no other.
-FLOOD: Lit = {("LimiterRefusesMany", "anonymous")}
+FLOOD: Lit = {("LimiterRefusesMany", "public")}
 
 # Every answer that needs the database has at least one question in it, and takes longer than the objective's 250
 # ms: all calls of all services, and at the edge all but what the gateway answers by itself. The budget, 5 % of
