@@ -6,15 +6,13 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import StatusCode
 
 from chassis import database as module
-from chassis import telemetry
+from chassis import database_spans
 from chassis.database import Connection, Database, Statement, statement
 from chassis.errors import DeadlineExceeded, Unavailable
+from chassis.testing.conventions import deviations
+from chassis.testing.spans import Spans
 from chassis.testing.waiting import until
 
 THINGS = sa.Table("things", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
@@ -183,35 +181,69 @@ async def test_while_the_database_is_known_to_be_away_calls_do_not_wait_long(
     assert await total(things) == 1
 
 
-@pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    for where in (module, telemetry):
-        monkeypatch.setattr(where, "tracer", provider.get_tracer("test"))
-    return exporter
-
-
-async def test_a_statement_in_a_recorded_call_is_a_span_that_shows_no_value(
-    things: Database, spans: InMemorySpanExporter
-) -> None:
+async def test_a_statement_in_a_recorded_call_is_a_span_that_shows_no_value(things: Database, spans: Spans) -> None:
     await total(things)
-    assert spans.get_finished_spans() == ()  # no call, no span
-    with telemetry.tracer.start_as_current_span("call"):
+    assert spans.made() == []  # no call, no span
+    with spans.cause():
         await total(things)
         with pytest.raises(psycopg.errors.UniqueViolation):
             async with things.connection() as connection:
                 await connection.execute(INSERT, id=1)
-    counted, inserted, _ = spans.get_finished_spans()
-    assert (counted.name, counted.status.status_code) == ("COUNT things", StatusCode.UNSET)
-    assert attribute(inserted, "db.query.text") == INSERT.sql.decode()
-    assert attribute(inserted, "db.response.status_code") == "23505"
-    assert inserted.status.status_code is StatusCode.ERROR
+    counted, inserted = spans.made()
+    assert (counted.name, counted.failed) == ("COUNT things", False)
+    assert inserted.attributes["db.query.text"] == INSERT.sql.decode()
+    assert inserted.attributes["db.response.status_code"] == "23505"
+    assert inserted.failed
+    assert [*deviations(counted), *deviations(inserted)] == []
 
 
-def attribute(span: ReadableSpan, name: str) -> Any:
-    return (span.attributes or {})[name]
+async def test_a_commit_is_a_span_and_what_is_rolled_back_has_none(things: Database, spans: Spans) -> None:
+    with spans.cause():
+        async with things.transaction() as tx:
+            await tx.execute(INSERT, id=7)
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            async with things.transaction() as tx:
+                await tx.execute(INSERT, id=7)
+    assert [span.name for span in spans.made()] == ["INSERT things", "COMMIT", "INSERT things"]
+    assert [fault for span in spans.made() for fault in deviations(span)] == []
+
+
+async def test_a_commit_that_fails_is_a_span_with_the_error(things: Database, spans: Spans) -> None:
+    async with things.connection() as connection:
+        await connection.execute(sql("CREATE TABLE parts (thing int REFERENCES things DEFERRABLE INITIALLY DEFERRED)"))
+    with spans.cause(), pytest.raises(psycopg.errors.ForeignKeyViolation):
+        async with things.transaction() as tx:
+            await tx.execute(sql("INSERT INTO parts VALUES (99)"))
+    *_, committed = spans.made()
+    assert (committed.name, committed.failed) == ("COMMIT", True)
+    assert committed.attributes["error.type"] == "23503"
+
+
+async def test_a_wait_for_a_connection_is_a_span_and_having_one_at_once_is_none(
+    things: Database, spans: Spans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with spans.cause():
+        monkeypatch.setattr(database_spans, "_WORTH_A_SPAN_S", 3600)
+        await total(things)
+        monkeypatch.setattr(database_spans, "_WORTH_A_SPAN_S", 0.0001)
+        async with contextlib.AsyncExitStack() as at_work:
+            for _ in range(things._pool.max_size):
+                await at_work.enter_async_context(things.connection())
+            already = len(spans.made())
+            asked = asyncio.create_task(total(things))
+            await until(lambda: things._pool.get_stats().get("requests_waiting"))
+        assert await asked == 1
+        monkeypatch.setattr(module, "_WAIT_S", 0.01)
+        async with contextlib.AsyncExitStack() as at_work:
+            for _ in range(things._pool.max_size):
+                await at_work.enter_async_context(things.connection())
+            with pytest.raises(Unavailable):
+                await total(things)
+    made = spans.made()
+    assert made[0].name == "COUNT things"
+    assert [span.name for span in made[already : already + 2]] == ["wait for a connection", "COUNT things"]
+    assert (made[-1].name, made[-1].attributes["error.type"]) == ("wait for a connection", "PoolTimeout")
+    assert {fault for span in made for fault in deviations(span)} == set()
 
 
 async def test_a_pool_whose_connections_are_all_at_work_is_no_database_that_is_away(pool: Database) -> None:

@@ -14,7 +14,8 @@ from chassis.embedded.ports import free_port
 from chassis.errors import RemoteError, Unavailable
 from chassis.identity import NOBODY
 from chassis.rpc import client
-from chassis.rpc.client import channel, invoke
+from chassis.rpc.channel import Channel
+from chassis.rpc.client import invoke
 from chassis.rpc.server import CallInterceptor
 from chassis.testing.waiting import until
 
@@ -42,7 +43,7 @@ async def serve() -> AsyncIterator[Serve]:
     async def start(behavior: Behavior, port: int = 0, make: Any = grpc.unary_unary_rpc_method_handler) -> Any:
         server = grpc.aio.server(interceptors=[CallInterceptor({METHOD: ANYONE}, frozenset())])
         server.add_generic_rpc_handlers((Anything(behavior, make),))
-        opened = channel(f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}", None)
+        opened = Channel(f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}", None)
         await server.start()
         servers.append(server)
         channels.append(opened)
@@ -70,7 +71,7 @@ async def test_a_read_waits_out_a_restart_of_its_service(serve: Serve) -> None:
         return b"here"
 
     port = free_port()
-    opened = channel(f"127.0.0.1:{port}", None)
+    opened = Channel(f"127.0.0.1:{port}", None)
     with pytest.raises(RemoteError) as told:
         await ask(opened)
     assert told.value.code is grpc.StatusCode.UNAVAILABLE
@@ -83,7 +84,7 @@ async def test_a_read_waits_out_a_restart_of_its_service(serve: Serve) -> None:
 
 async def test_a_service_that_stays_away_is_unavailable_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_RESTART_S", 0.2)
-    opened = channel(f"127.0.0.1:{free_port()}", None)
+    opened = Channel(f"127.0.0.1:{free_port()}", None)
     with pytest.raises(RemoteError) as told:
         await ask(opened, repeatable=True)
     assert told.value.code is grpc.StatusCode.UNAVAILABLE
@@ -183,7 +184,7 @@ async def test_a_method_that_there_is_not_is_unimplemented(serve: Serve) -> None
     server = grpc.aio.server(interceptors=[CallInterceptor({}, frozenset())])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    opened = channel(f"127.0.0.1:{port}", None)
+    opened = Channel(f"127.0.0.1:{port}", None)
     with pytest.raises(RemoteError) as told:
         await ask(opened)
     assert told.value.code is grpc.StatusCode.UNIMPLEMENTED

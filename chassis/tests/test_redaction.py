@@ -1,6 +1,7 @@
 """The log filter against whoever wants a secret in a log: every way in which one could get there."""
 
 import base64
+import html
 import json
 import logging
 import urllib.parse
@@ -12,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chassis import logs, redaction
+from chassis.known_secrets import KnownSecrets
 from chassis.redaction import redact
 
 FORMATTER = logs.JsonFormatter("test")
@@ -70,6 +72,22 @@ ways: dict[str, Callable[[str, str], str]] = {
     ),
     "bearer": lambda _, secret: f"sent Bearer {base64.urlsafe_b64encode(secret.encode()).decode()}, and got 401",
     "basic": lambda _, secret: "basic " + base64.b64encode(f"me:{secret}".encode()).decode(),
+    "command line": lambda name, secret: f"ran psql --{name} {secret}",
+    "command line in a list": lambda name, secret: repr(["psql", f"--{name}", secret, "-h"]),
+    "xml": lambda name, secret: f'<login user="x" {name}="{html.escape(secret)}"/> <{name}>{secret}</{name}>',
+    "html": lambda name, secret: f'<input type="text" name="{name}" value="{html.escape(secret)}">',
+    "html's escapes": lambda name, secret: html.escape(json.dumps({name: secret})),
+    "json's escapes": lambda name, secret: f'{{"\\u00{ord(name[0]):02x}{name[1:]}": {json.dumps(secret)}}}',
+    "name and value": lambda name, secret: json.dumps([{"name": name, "value": secret}]),
+    "sql": lambda _, secret: f"ALTER ROLE projects ENCRYPTED PASSWORD '{secret.replace(chr(39), '')}'",
+    "form in parts": lambda name, secret: (
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{secret}\r\n--b--'
+    ),
+    "form in parts, of bytes": lambda name, secret: repr(
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{secret}\r\n--b--'.encode()
+    ),
+    "look-alikes": lambda name, secret: f"{chr(ord(name[0]) + 0xFEE0)}{name[1:]}={secret}",
+    "unseen letters": lambda name, secret: f"{name[:3]}\u200b{name[3:]}={secret}",
     "cookies": lambda _, secret: f"Cookie: a=1; session={secret}; b=2",
 }
 
@@ -79,6 +97,7 @@ def traces_of(secret: str) -> Iterator[str]:
     yield MARK
     yield base64.b64encode(secret.encode()).decode()
     yield base64.urlsafe_b64encode(secret.encode()).decode()
+    yield MARK.encode().hex()
 
 
 def assert_hidden(written: str, secret: str) -> None:
@@ -131,6 +150,10 @@ def test_a_secret_is_hidden_in_whatever_is_given_as_extra(name: str, secret: str
 
     written = line("x", extra={"given": planted(shape), "fields": [(name.lower().encode(), secret.encode())]})
     assert_hidden(written, secret)
+    assert_hidden(line("x", extra={"argv": ["psql", f"--{name}", secret], "hpack": [(name, secret, True)]}), secret)
+    assert_hidden(
+        line("x", extra={"h": {"name": name, "value": secret}, "body": f"{name}={secret}".encode("utf-16")}), secret
+    )
     assert_hidden(line("x", extra={name.replace("-", "_"): {"deep": secret}}), secret)
 
 
@@ -144,25 +167,26 @@ def test_a_secret_is_hidden_in_the_texts_of_exceptions_and_in_what_caused_them(n
         "part", logging.ERROR, __file__, 1, "failed: %s", (failed,), (type(failed), failed, None)
     )
     written = FORMATTER.format(record)
-    assert "direct cause" in written
+    assert "KeyError" in written
     assert_hidden(written, secret)
 
 
 @given(secret=st.text(printable, min_size=8, max_size=30).map(lambda text: MARK + text))
 def test_a_secret_of_the_settings_is_hidden_by_its_value_wherever_it_stands(secret: str) -> None:
-    redaction.hide([secret])
-    try:
+    with pytest.MonkeyPatch.context() as process:
+        process.setattr(redaction, "known", KnownSecrets())
+        redaction.known.hide([secret])
         for text in (
             f"it was {secret}!",
             urllib.parse.quote(secret),
             urllib.parse.quote_plus(secret),
             json.dumps(secret),
+            repr(secret.encode()),
+            secret.encode().hex(),
+            *(base64.b64encode(before + secret.encode() + b" behind").decode() for before in (b"", b"a", b"ab")),
         ):
             assert_hidden(line(text), secret)
         assert_hidden(line("%s", [secret]), secret)
-    finally:
-        redaction._known.clear()
-        redaction._values = None
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from chassis.database import Connection
+from chassis.database_spans import DatabaseSpans
 from chassis.embedded.postgresql import PostgreSQL
 from chassis.search import MOST, Search, block_marks, blocks_between, document, marks
 
@@ -38,7 +39,7 @@ async def connection(postgresql: PostgreSQL) -> AsyncIterator[Connection]:
             "CREATE TEMPORARY TABLE things (id uuid, number bigint, kind text, body text,"
             f" words tsvector GENERATED ALWAYS AS ({WORDS}) STORED)".encode()
         )
-        yield Connection(connection, {})
+        yield Connection(connection, DatabaseSpans("", "test"))
 
 
 async def fill(connection: Connection) -> None:

@@ -3,16 +3,25 @@
 from collections.abc import Iterable
 
 from grafana_foundation_sdk.builders import common, prometheus, stat, timeseries
-from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
+from grafana_foundation_sdk.builders.dashboard import Dashboard, DashboardLink, Row, ThresholdsConfig
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
+    GraphThresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
     TooltipDisplayMode,
     VisibilityMode,
 )
-from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, DataSourceRef
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardCursorSync,
+    DashboardLinkType,
+    DataSourceRef,
+    Threshold,
+    ThresholdsMode,
+)
+from ops.catalogue import names_in, of_series, register
+from ops.prometheus.slo import RUNBOOKS
 
 SECONDS, PER_SECOND, RATIO, BYTES, NUMBER, MILLISECONDS = (
     units.Seconds,
@@ -30,6 +39,8 @@ Query = tuple[str, str]
 """PromQL, and what its line is called."""
 
 QUANTILES = (0.5, 0.95, 0.99)
+GOOD, BAD = "green", "red"
+TAG = "neoforge"
 
 
 def board(uid: str, title: str, description: str) -> Dashboard:
@@ -38,7 +49,14 @@ def board(uid: str, title: str, description: str) -> Dashboard:
         Dashboard(f"NeoForge: {title}")
         .uid(f"neoforge-{uid}")
         .description(f"{description} Made by `make gen`; changes belong into ops/grafana/.")
-        .tags(["neoforge"])
+        .tags([TAG])
+        .link(DashboardLink("Dashboards").type(DashboardLinkType.DASHBOARDS).tags([TAG]).as_dropdown(as_dropdown=True))
+        .link(
+            DashboardLink("Runbooks")
+            .type(DashboardLinkType.LINK)
+            .url(f"{RUNBOOKS}/README.md")
+            .target_blank(target_blank=True)
+        )
         .readonly()
         .refresh("30s")
         .time("now-1h", "now")
@@ -51,11 +69,14 @@ def row(title: str) -> Row:
     return Row(title)
 
 
-def lines(title: str, unit: str, *queries: Query, exemplars: bool = False, span: int = 8) -> timeseries.Panel:
-    """Draw queries over time."""
+def lines(
+    title: str, unit: str, *queries: Query, exemplars: bool = False, span: int = 8, most: float | None = None
+) -> timeseries.Panel:
+    """Draw queries over time; what is above `most` is too much, as a line says."""
     panel = (
         timeseries.Panel()
         .title(title)
+        .description(_about(queries))
         .unit(unit)
         .datasource(SOURCE)
         .min(0)
@@ -71,16 +92,29 @@ def lines(title: str, unit: str, *queries: Query, exemplars: bool = False, span:
         )
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
     )
+    if most is not None:
+        line = common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.LINE)
+        panel = panel.thresholds(_above(most)).thresholds_style(line)
     for target in _targets(queries, exemplars=exemplars):
         panel = panel.with_target(target)
     return panel
 
 
-def number(title: str, unit: str, query: str, legend: str = "", span: int = 4) -> stat.Panel:
-    """Show what queries give now."""
+def number(
+    title: str,
+    unit: str,
+    query: str,
+    legend: str = "",
+    span: int = 4,
+    *,
+    most: float | None = None,
+    least: float | None = None,
+) -> stat.Panel:
+    """Show what a query gives now, in red where it is `most` or more, or below `least`."""
     panel = (
         stat.Panel()
         .title(title)
+        .description(_about([(query, legend)]))
         .unit(unit)
         .datasource(SOURCE)
         .span(span)
@@ -88,6 +122,10 @@ def number(title: str, unit: str, query: str, legend: str = "", span: int = 4) -
         .color_mode(BigValueColorMode.NONE)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     )
+    if most is not None or least is not None:
+        panel = panel.thresholds(_above(most) if most is not None else _below(least)).color_mode(
+            BigValueColorMode.VALUE
+        )
     for target in _targets([(query, legend)], exemplars=False):
         panel = panel.with_target(target.instant())
     return panel
@@ -102,6 +140,30 @@ def quantiles(histogram: str, selector: str) -> list[Query]:
         )
         for q in QUANTILES
     ]
+
+
+def _above(most: float) -> ThresholdsConfig:
+    steps = [Threshold(value=None, color=GOOD), Threshold(value=most, color=BAD)]
+    return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
+
+
+def _below(least: float | None) -> ThresholdsConfig:
+    steps = [Threshold(value=None, color=BAD), Threshold(value=least, color=GOOD)]
+    return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
+
+
+def _about(queries: Iterable[Query]) -> str:
+    """Say what the metrics mean that are looked at, as the register does."""
+    known = of_series(register())
+    used = dict.fromkeys(name for expression, _ in queries for name in sorted(names_in(expression)))
+    told = {known[name].name: known[name].meaning for name in used if name in known}
+    told |= {name: _recorded(name) for name in used if name not in known}
+    return "\n\n".join(f"{meaning} (`{name}`)." for name, meaning in told.items())
+
+
+def _recorded(name: str) -> str:
+    objective, _, window = name.removeprefix("service:").partition("_bad:ratio_rate")
+    return f"Share of requests that break the promise of {objective}, over {window}"
 
 
 def _targets(queries: Iterable[Query], *, exemplars: bool) -> Iterable[prometheus.Dataquery]:

@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from chassis.testing.conventions import CONSUMER, PRODUCER, SERVER, deviations, system_of
+from chassis.testing.conventions import CLIENT, CONSUMER, PRODUCER, SERVER, deviations, system_of
 from chassis.testing.otlp import OtlpReceiver, Span
 from chassis.testing.receiver import Receiver
 from devstack.testing import Stack
@@ -29,6 +29,18 @@ Step = Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]
 
 def key(text: str = "") -> dict[str, str]:
     return {"Idempotency-Key": f'"{text or uuid4()}"'}
+
+
+INVITE: Final = "neoforge.projects.v1.InvitationsService/InviteMember"
+WAY: Final = (
+    ("envoy", SERVER, "POST"),
+    ("gateway", SERVER, f"POST {PROJECTS}/{{project_id}}/invitations"),
+    ("gateway", CLIENT, INVITE),
+    ("projects", SERVER, INVITE),
+    ("projects", PRODUCER, "send projects.slow"),
+    ("projects", CONSUMER, "process projects.slow"),
+)
+"""Of an invitation, from the edge to the jobs that it causes: each is the parent of the next."""
 
 
 def mixture(project: Mapping[str, Any], etag: str) -> Iterator[tuple[int, Step]]:
@@ -69,6 +81,10 @@ async def test_every_span_of_a_thousand_requests_and_their_jobs_has_its_place_an
         made = await client.post(PROJECTS, json={"name": f"Traced {uuid4().hex[:8]}"}, headers=key())
         again = key(f"again-{made.json()['id']}")
         await client.post(PROJECTS, json={"name": "Again"}, headers=again)
+        mine = {"name": "traced"}
+        told = await client.post("/api/v1/auth/access-tokens", json=mine, headers=key())
+        personal = {"Authorization": f"Bearer {told.json()['token']}"}
+        assert (await client.get(PROJECTS, headers=personal)).status_code == 200
         traces = await ask(client, mixture(made.json(), made.headers["etag"]))
         assert len(traces) == REQUESTS
         with contextlib.suppress(TimeoutError):  # then what is missing is named below
@@ -77,10 +93,13 @@ async def test_every_span_of_a_thousand_requests_and_their_jobs_has_its_place_an
 
     ours = [span for span in otlp.spans() if span.trace_id in traces]
     broken = [f"{span.service} {span.name!r} {fault}" for span in ours for fault in deviations(span)]
-    broken += [f"{trace}: {len(roots)} roots" for trace, roots in roots_of(ours).items() if len(roots) != 1]
+    for _, *more in roots_of(ours).values():
+        broken += [f"{span.service} {span.name!r} has no parent" for span in more]
     broken += [f"{trace}: no span" for trace in traces.keys() - {span.trace_id for span in ours}]
     assert collections.Counter(broken) == {}
     assert {system_of(span) for span in ours} == {"http", "rpc", "postgresql", "redis", "celery", "smtp"}
+    # Whatever a service is asked for is somebody's request, or says that it is to leave no trace.
+    assert [s.name for s in otlp.spans() if (system_of(s), s.kind, s.parent) == ("rpc", SERVER, "")] == []
     by_id = {span.span_id: span for span in ours}
     jobs = [span for span in ours if span.kind == CONSUMER]
     assert {by_id[span.parent].kind for span in jobs} == {PRODUCER}
@@ -88,6 +107,42 @@ async def test_every_span_of_a_thousand_requests_and_their_jobs_has_its_place_an
     outcomes = collections.Counter((span.attributes["neoforge.job.kind"], span.failed) for span in jobs)
     assert set(outcomes) == {(kind, False) for kind in JOBS}
     assert_routes(ours, traces)
+
+
+async def test_one_trace_leads_from_the_edge_over_sql_redis_and_the_outbox_to_the_mail_and_the_webhook(
+    stack: Stack, otlp: OtlpReceiver
+) -> None:
+    headers = {"Authorization": f"Bearer {await asyncio.to_thread(stack.token, 'tomas')}"}
+    guest = {"email": f"guest@{uuid4().hex[:8]}.example.test", "role": "viewer"}
+    async with (
+        Receiver() as receiver,
+        httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=30) as client,
+    ):
+        hook = await client.post("/api/v1/webhooks", json={"url": receiver.url}, headers=key())
+        made = await client.post(PROJECTS, json={"name": f"Traced {uuid4().hex[:8]}"}, headers=key())
+        sent = await client.post(f"{PROJECTS}/{made.json()['id']}/invitations", json=guest, headers=key())
+        trace = sent.headers["x-trace-id"]
+        spans = await asyncio.to_thread(otlp.wait_for, lambda found: complete(found, {trace: 201}), trace)
+        await client.delete(f"/api/v1/webhooks/{hook.json()['id']}", headers={"If-Match": '"1"'})
+
+    by_id = {span.span_id: span for span in spans}
+
+    def way(span: Span | None) -> list[tuple[str, int, str]]:
+        """Give the span and what is above it, the root first."""
+        return [*way(by_id.get(span.parent)), (span.service, span.kind, span.name)] if span else []
+
+    jobs = {span.attributes["neoforge.job.kind"]: span for span in spans if span.kind == CONSUMER}
+    assert set(jobs) == set(JOBS)
+    assert {tuple(way(job)) for job in jobs.values()} == {WAY}
+    assert all(job.links == (job.parent,) for job in jobs.values())
+    below = {parent: {s.name for s in spans if s.parent == parent and s.kind == CLIENT} for parent in by_id}
+    host = f"127.0.0.1:{stack.port + 5}"
+    assert f"send {host}" in below[jobs["mail.send"].span_id]
+    assert "POST" in below[jobs["webhook.deliver"].span_id]
+    edge, served = (next(s for s in spans if (s.service, s.kind, s.name) == WAY[at]) for at in (1, 3))
+    assert below[edge.span_id] == {"EVALSHA gcra", INVITE}
+    assert {"INSERT invitations", "INSERT outbox", "INSERT idempotency_keys", "COMMIT"} <= below[served.span_id]
+    assert [fault for span in spans for fault in deviations(span)] == []
 
 
 def assert_routes(spans: Iterable[Span], traces: Mapping[str, int]) -> None:
@@ -138,11 +193,13 @@ def complete(found: Sequence[Span], traces: Mapping[str, int]) -> bool:
 
 
 def roots_of(spans: Iterable[Span]) -> dict[str, list[Span]]:
-    """Give, of each trace, the spans that have no parent in it."""
+    """Give, of each trace, the spans that have no parent in it, the first to start first."""
     by_trace: dict[str, list[Span]] = collections.defaultdict(list)
     for span in spans:
         by_trace[span.trace_id].append(span)
     return {
-        trace: [s for s in each if s.parent not in {other.span_id for other in each}]
+        trace: sorted(
+            (s for s in each if s.parent not in {other.span_id for other in each}), key=lambda s: s.started_ns
+        )
         for trace, each in by_trace.items()
     }

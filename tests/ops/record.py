@@ -1,110 +1,87 @@
 """Records what the rules see of a running stack, healthy and with a fault, for test_replay.py. A program for a person.
 
-    NEOFORGE_DATA=/some/folder make up PORT=18300
-    .venv/bin/python -m tests.ops.record /some/folder 18300 PID   # of `devstack up`
+    .venv/bin/python -m tests.ops.record                    # all of them, 10 minutes
+    .venv/bin/python -m tests.ops.record slow-database      # one
 
-It kills the community service, makes the database slow by 300 ms, and floods, each for a while. What it writes is the
-rate of each counter and the last value of each gauge, in health and in the fault, as they were scraped.
+It starts a stack of its own, whose services reach the database through a proxy. People are at work at the same pace in
+health and in each fault, whatever it does to them, as many people are: who waits does not keep others from coming. Then
+it kills the community service, has the database's answers come 300 ms later, and floods. What it writes is the rate of
+each counter and the last value of each gauge, as they were scraped. On a machine that does other things too it records
+nothing: a busy one is slow by itself.
 """
 
 import json
-import os
-import signal
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
 
 import httpx
 from ops.catalogue import names_in, of_series, register
-from tests.ops.watching import STRANGER, Prometheus, rules, use, watched
+from tests.ops.slowway import SlowWay, slow_way
+from tests.ops.watching import STRANGER, Prometheus, dead, rules, use, watched
 
-from devstack.testing import Stack
+from chassis.embedded.ports import free_ports
+from devstack.ports import SPAN, Ports
+from devstack.testing import Stack, running_stack
 
 RECORDINGS = Path(__file__).parent / "recordings"
-PHASE_S = 15
-SETTLE_S, RECOVERY_S = 3, 12
-PAUSE_S = 0.3
-SLOW_S, AWAKE_S = 0.6, 0.03
+EVERY_S = 2.0
+"""So often somebody begins to do what `use` does: some 10 requests a second, half of what one person may write."""
+SETTLE_S, PHASE_S = 40, 40
+"""The slowest round of a fault is over before what counts begins."""
+AT_ONCE = 60
+DELAY_S = 0.3
+FLOOD_S = 1 / 60
+"""Between two requests of the flood: twelve times what a stranger may, and no burden for the machine."""
+BUSY = 0.03
+"""In health, such a share of requests above 250 ms is the machine's fault."""
 BUCKETS = {"0.25", "250"}
 """All that the rules look at."""
 
 
 @contextmanager
-def killed(stack: Stack) -> Iterator[None]:
+def killed(stack: Stack, _: SlowWay) -> Iterator[None]:
     """Have the community service die, and its supervisor not see it."""
-    service = stack.pid_of("community", "serve")
-    stack.process.send_signal(signal.SIGSTOP)
-    os.kill(service, signal.SIGKILL)
-    try:
+    with dead(stack, "community"):
         yield
-    finally:
-        stack.process.send_signal(signal.SIGCONT)
 
 
 @contextmanager
-def slow_database(stack: Stack) -> Iterator[None]:
-    """Have the database's processes sleep for 600 ms and be awake for 30: a question waits 300 ms on average."""
-    server = str(stack.pid_of("postgres"))
-    over = threading.Event()
-
-    def pulse() -> None:
-        while not over.is_set():
-            children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-            backends = [int(child) for child in children if b"127.0.0.1(" in _command(child)]
-            _send(backends, signal.SIGSTOP)
-            time.sleep(SLOW_S)
-            _send(backends, signal.SIGCONT)
-            time.sleep(AWAKE_S)
-
-    thread = threading.Thread(target=pulse)
-    thread.start()
+def slow_database(_: Stack, way: SlowWay) -> Iterator[None]:
+    """Have every answer of the database come 300 ms later."""
+    way.delay_s = DELAY_S
     try:
         yield
     finally:
-        over.set()
-        thread.join()
-
-
-def _command(process: str) -> bytes:
-    with suppress(OSError):
-        return Path(f"/proc/{process}/cmdline").read_bytes()
-    return b""
-
-
-def _send(processes: list[int], sign: signal.Signals) -> None:
-    for process in processes:
-        with suppress(ProcessLookupError):
-            os.kill(process, sign)
+        way.delay_s = 0
 
 
 @contextmanager
-def flood(stack: Stack) -> Iterator[None]:
-    """Have one stranger ask for the status page without a pause, as fast as four of them may."""
+def flood(stack: Stack, _: SlowWay) -> Iterator[None]:
+    """Have one stranger ask for the status page sixty times a second."""
     over = threading.Event()
 
     def ask() -> None:
         with httpx.Client(base_url=stack.url, headers=STRANGER) as client:
-            while not over.is_set():
+            while not over.wait(FLOOD_S):
                 client.get("/api/v1/status")
 
-    askers = [threading.Thread(target=ask) for _ in range(4)]
-    for asker in askers:
-        asker.start()
+    asker = threading.Thread(target=ask)
+    asker.start()
     try:
         yield
     finally:
         over.set()
-        for asker in askers:
-            asker.join()
+        asker.join()
 
 
-FAULTS: dict[str, Callable[[Stack], AbstractContextManager[None]]] = {
-    "healthy": lambda _: nullcontext(),
+FAULTS: dict[str, Callable[[Stack, SlowWay], AbstractContextManager[None]]] = {
+    "healthy": lambda *_: nullcontext(),
     "flood": flood,
     "slow-database": slow_database,
     "killed-service": killed,
@@ -112,60 +89,71 @@ FAULTS: dict[str, Callable[[Stack], AbstractContextManager[None]]] = {
 
 
 def phase(stack: Stack, prometheus: Prometheus) -> dict[str, float]:
-    """Have people at work for PHASE_S, and give every series that a rule reads: a rate, or the last value."""
-    began = time.time() + SETTLE_S
-    with stack.client("ines") as client:
-        while time.time() < began + PHASE_S:
-            with suppress(httpx.HTTPError, KeyError):
-                use(client)
-            time.sleep(PAUSE_S)
+    """Have people at work, and give every series that a rule reads over the last PHASE_S: a rate, or the last value."""
+    began = time.time()
+    with stack.client("ines") as client, ThreadPoolExecutor(AT_ONCE) as people:
+        rounds = 0
+        while time.time() < began + SETTLE_S + PHASE_S:
+            people.submit(_work, client)
+            rounds += 1
+            time.sleep(max(0.0, began + rounds * EVERY_S - time.time()))
+    return series(prometheus, at=began + SETTLE_S + PHASE_S)
+
+
+def _work(client: httpx.Client) -> None:
+    with suppress(httpx.HTTPError, KeyError):
+        use(client)
+
+
+def series(prometheus: Prometheus, at: float) -> dict[str, float]:
+    """Give the series that the rules read, as they were in the PHASE_S before."""
     known = of_series(register())
     seen = {}
     for name in sorted({name for rule in rules() for name in names_in(rule["expr"])} & known.keys()):
         counts = known[name].type != "gauge"
-        for series in prometheus.ask(f"{name}[{PHASE_S}s]", at=began + PHASE_S):
-            labels = {k: v for k, v in series["metric"].items() if k != "__name__"}
-            values = [float(value) for _, value in series["values"]]
-            if (
-                labels.get("le", "0.25") not in BUCKETS
-                or labels.get("envoy_http_conn_manager_prefix", "edge") != "edge"
-            ):
+        for found in prometheus.ask(f"{name}[{PHASE_S}s]", at=at):
+            labels = {k: v for k, v in found["metric"].items() if k not in {"__name__", "instance"}}
+            if labels.get("le", "0.25") not in BUCKETS:
                 continue
-            lasted = series["values"][-1][0] - series["values"][0][0]
+            if labels.get("envoy_http_conn_manager_prefix", "edge") != "edge":
+                continue
+            values = [float(value) for _, value in found["values"]]
+            lasted = found["values"][-1][0] - found["values"][0][0]
             value = (values[-1] - values[0]) / lasted if counts and lasted else 0.0 if counts else values[-1]
-            key = (
-                name
-                + "{"
-                + ",".join(f"{k}={json.dumps(v)}" for k, v in sorted(labels.items()) if k != "instance")
-                + "}"
-            )
-            seen[key] = max(0.0, round(value, 4))
+            written = ",".join(f"{k}={json.dumps(v)}" for k, v in sorted(labels.items()))
+            seen[f"{name}{{{written}}}"] = max(0.0, round(value, 4))
     return seen
 
 
+def slow(recorded: dict[str, float]) -> float:
+    """Give the share of requests at the edge that took longer than 250 ms."""
+    fast, every = (
+        sum(rate for series, rate in recorded.items() if series.startswith(f"envoy_http_downstream_rq_time_{part}"))
+        for part in ("bucket", "count")
+    )
+    return 1 - fast / every
+
+
 def main() -> None:
-    """Record the stack in health, then with each fault."""
-    data, port, process = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    supervisor: Any = _Supervisor(process)
-    stack = Stack(port, data, supervisor)
+    """Record the stack in health and with each fault, or in those states that the command line names."""
+    asked = sys.argv[1:] or list(FAULTS)
     RECORDINGS.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, watched(stack, Path(folder)) as prometheus:
-        for name, fault in FAULTS.items():
-            with fault(stack):
-                recorded = phase(stack, prometheus)
-            (RECORDINGS / f"{name}.json").write_text(json.dumps(recorded, indent=1, sort_keys=True) + "\n")
-            print(name, len(recorded))
-            time.sleep(RECOVERY_S)
-
-
-class _Supervisor:
-    """A running `make up`, as Stack knows the one that it started."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-
-    def send_signal(self, sign: signal.Signals) -> None:
-        os.kill(self.pid, sign)
+    base = free_ports(SPAN)
+    with tempfile.TemporaryDirectory() as folder, slow_way(Ports(base).postgresql) as way:
+        data, beside = Path(folder, "stack"), Path(folder, "prometheus")
+        data.mkdir()
+        beside.mkdir()
+        # Redis that answers late, on a machine that is busy for a moment, is none of these faults.
+        environment = {"NEOFORGE_DATABASE_VIA": str(way.port), "NEOFORGE_REDIS_PATIENCE_S": "0.5"}
+        with running_stack(data, environment, base) as stack, watched(stack, beside) as prometheus:
+            for name in dict.fromkeys(("healthy", *asked)):
+                with FAULTS[name](stack, way):
+                    recorded = phase(stack, prometheus)
+                if name == "healthy" and (share := slow(recorded)) > BUSY:
+                    sys.exit(f"The machine is busy: in health {share:.0%} of requests are slow. Nothing was recorded.")
+                if name in asked:
+                    (RECORDINGS / f"{name}.json").write_text(json.dumps(recorded, indent=1, sort_keys=True) + "\n")
+                    print(f"{name}: {len(recorded)} series, {slow(recorded):.1%} of requests slow", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """Every alert is tested both ways, and says what to do."""
 
+import json
+import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +25,18 @@ def test_an_alert_has_words_and_a_runbook_that_names_it(alert: dict[str, Any]) -
     text = (RUNBOOKS / page).read_text()
     assert text.startswith(f"# {alert['alert']}\n\nSeverity: {alert['labels']['severity']}\n")
     assert f"[{alert['alert']}]({page})" in (RUNBOOKS / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", sorted(RUNBOOKS.glob("*-*.md")), ids=lambda page: page.stem)
+def test_a_runbook_leads_to_a_dashboard_and_names_panels_that_there_are(page: Path) -> None:
+    boards = [json.loads(file.read_text()) for file in (ROOT / "ops" / "grafana" / "dashboards").glob("*.json")]
+    text = page.read_text()
+    [dashboard] = re.findall(r"^Dashboard: `/d/([a-z-]+)` of your Grafana$", text, re.MULTILINE)
+    assert dashboard in {board["uid"] for board in boards}
+    titles = {board["title"].removeprefix("NeoForge: ") for board in boards}
+    titles |= {panel["title"] for board in boards for panel in board["panels"]}
+    named = set(re.findall(r"\*([^*]+)\*|`([A-Z0-9][a-z]+ [^`()]*)`", text))
+    assert {one or other for one, other in named} <= titles
 
 
 def test_no_runbook_is_left_over() -> None:

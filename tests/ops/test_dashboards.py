@@ -23,6 +23,45 @@ def test_a_dashboard_read_by_grafanas_schema_is_the_same_dashboard(file: Path) -
     assert json.loads(again) == json.loads(text)
 
 
+def test_what_the_schema_does_not_know_does_not_pass_for_a_dashboard() -> None:
+    register_default_plugins()
+    board = json.loads(FILES[0].read_text())
+    board["panels"][1]["fieldConfig"]["defaults"]["unitt"] = board["panels"][1]["fieldConfig"]["defaults"].pop("unit")
+    assert json.loads(JSONEncoder().encode(Dashboard.from_json(board))) != board
+
+
+PANELS = [
+    pytest.param(panel, id=f"{file.stem}: {panel['title']}")
+    for file in FILES
+    for panel in json.loads(file.read_text())["panels"]
+    if panel["type"] != "row"
+]
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_says_what_it_shows_in_which_unit_and_what_its_lines_are(panel: dict[str, Any]) -> None:
+    assert panel["description"]
+    assert panel["fieldConfig"]["defaults"]["unit"]
+    for target in panel["targets"]:
+        assert target["legendFormat"] != "__auto" or " by " not in target["expr"]
+    if panel["type"] == "timeseries":
+        assert panel["options"]["legend"]["showLegend"]
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_times_of_requests_and_calls_have_exemplars_that_lead_to_traces(panel: dict[str, Any]) -> None:
+    told = ("http_server_request_duration_seconds_bucket", "rpc_server_duration_seconds_bucket")
+    for target in panel["targets"]:
+        if any(name in target["expr"] for name in told):
+            assert target["exemplar"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_dashboard_leads_to_the_others_and_to_the_runbooks(file: Path) -> None:
+    links = json.loads(file.read_text())["links"]
+    assert [(link["type"], link["title"]) for link in links] == [("dashboards", "Dashboards"), ("link", "Runbooks")]
+
+
 def test_every_service_has_its_dashboard() -> None:
     assert {f"service-{name}" for name in SERVICES} <= {file.stem for file in FILES}
 

@@ -18,36 +18,45 @@ from tests.ops.watching import CONFIGURATION, rules
 from chassis.testing.programs import need
 
 RECORDINGS = Path(__file__).parent / "recordings"
-BEFORE, FAULT, AFTER = 120, 60, 100
-"""Minutes."""
+BEFORE, FAULT, AFTER = 360, 60, 100
+"""Minutes. In a stack of six hours the windows of days are no longer, so that what burns slowly is seen sooner."""
 LIT = 'group by (alertname, service, dependency, tier) (ALERTS{alertstate="firing"})'
 
 Lit = set[tuple[str, ...]]
 
-FLOOD = ("LimiterRefusesMany", "anonymous")
-GONE = {("ProcessDown", "community"), ("NotReady", "community", "gateway")}
-FAILS = {("AvailabilityBurnsFast", "community"), ("AvailabilityBurnsSlowly", "community")}
-FAILS_AT_EDGE = {("AvailabilityBurnsFast", "edge"), ("AvailabilityBurnsSlowly", "edge")}
+
+def _burn(objective: str, speed: str, *services: str) -> Lit:
+    return {(f"{objective}Burns{speed}", service) for service in services}
+
+
+EVERYBODY = ("auth", "community", "edge", "projects", "status", "support")
+
+# A stranger asks twelve times as often as they may. Refusing is cheap, so nobody else feels it: the limiter's alert
+# (more than 10 refused a second over 2 min, for 1 min) and no other.
+FLOOD: Lit = {("LimiterRefusesMany", "public")}
+
+# Every answer that needs the database has at least one question in it, and takes longer than the objective's 250
+# ms: all calls of all services, and at the edge all but what the gateway answers by itself. The budget, 5 % of
+# requests, is spent almost twenty times too fast. Over six hours more than 5 % are slow after 18 minutes (that
+# burns slowly), over one hour more than 72 % after 45 (that burns fast). Nothing fails, nobody waits for a
+# connection, and the question for readiness has 2 s.
+SLOW: Lit = _burn("Latency", "Slowly", *EVERYBODY)
+SLOW_AND_FAST: Lit = SLOW | _burn("Latency", "Fast", *EVERYBODY)
+
+# A dead service does not answer Prometheus (2 min) nor the gateway, which is not ready without it (1 min). All its
+# calls fail: of its budget, 0.1 %, 1.44 % of an hour are lost within a minute. At the edge about every fifth
+# request is for it, which takes five minutes. What burns slowly goes on for hours after the end: somebody is to
+# look into what it cost.
+GONE: Lit = {("ProcessDown", "community"), ("NotReady", "community", "gateway")}
+COST: Lit = _burn("Availability", "Slowly", "community", "edge")
+DEAD: Lit = GONE | COST | _burn("Availability", "Fast", "community", "edge")
 
 EXPECTED: dict[str, dict[int, Lit]] = {
-    # The service whose page is flooded is slower too for those who may ask; an hour of that is worth a ticket.
-    "flood": {-1: set(), 5: {FLOOD}, 10: {FLOOD}, 59: {FLOOD, ("LatencyBurnsSlowly", "status")}},
-    # At a rate of 14.4 an hour is seen after three quarters of it; where one question is all of a call, most are fast.
-    "slow-database": {
-        -1: set(),
-        10: set(),
-        59: {("LatencyBurnsFast", "community"), ("LatencyBurnsFast", "support")},
-        99: set(),
-    },
-    "killed-service": {
-        -1: set(),
-        10: {*GONE, *FAILS, ("AvailabilityBurnsSlowly", "edge")},
-        59: {*GONE, *FAILS, *FAILS_AT_EDGE},
-        # The fast ones are over with the outage; what it cost is still to be looked into.
-        99: {("AvailabilityBurnsSlowly", "community"), ("AvailabilityBurnsSlowly", "edge")},
-    },
+    "flood": {-1: set(), 5: FLOOD, 59: FLOOD, 65: set()},
+    "slow-database": {-1: set(), 10: set(), 30: SLOW, 59: SLOW_AND_FAST, 99: SLOW},
+    "killed-service": {-1: set(), 10: DEAD, 59: DEAD, 99: COST},
 }
-"""What is lit so many minutes after a fault began: name, then the values of its labels."""
+"""What is lit so many minutes after a fault began, by how the alerts are meant: name, then the values of its labels."""
 
 
 def _values(series: str, recorded: dict[str, dict[str, float]]) -> str:

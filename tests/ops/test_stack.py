@@ -12,8 +12,19 @@ from typing import Any
 import httpx
 import pytest
 from ops.catalogue import OWN, ROOT, Metric, names_in, of_series, register
-from tests.ops.watching import Prometheus, alerts, dashboards, free_port, listen_in, try_the_door, use
+from tests.ops.watching import (
+    HURRY,
+    Prometheus,
+    alerts,
+    dashboards,
+    dead,
+    free_port,
+    listen_in,
+    try_the_door,
+    use,
+)
 
+from chassis.testing.otlp import OtlpReceiver
 from chassis.testing.waiting import until, wait_for
 from devstack.testing import Stack
 
@@ -68,6 +79,14 @@ def test_what_alerts_look_at_is_there_and_their_expressions_are_evaluated(used: 
     assert {rule["name"]: rule.get("lastError") for rule in states.values() if rule["health"] != "ok"} == {}
 
 
+def test_times_have_exemplars_of_traces_that_are_kept(used: Prometheus, otlp: OtlpReceiver) -> None:
+    kept = {span.trace_id for span in otlp.spans()}
+    for histogram in ("http_server_request_duration_seconds", "rpc_server_duration_seconds"):
+        found = used.get("query_exemplars", query=f"{histogram}_bucket", start=time.time() - 600, end=time.time())
+        traces = {one["labels"]["trace_id"] for series in found for one in series["exemplars"]}
+        assert traces & kept, histogram
+
+
 def test_every_target_is_up(used: Prometheus) -> None:
     assert used.ask("up == 0") == []
 
@@ -108,6 +127,27 @@ def test_each_metric_that_the_documentation_names_is_on_a_metrics_page(used: Pro
     named = {metric.name for metric in ours} & documented
     assert named == {metric.name for metric in ours}
     assert named <= _exposed(stack)
+
+
+async def test_a_killed_service_lights_its_first_alerts_after_their_time_and_they_go_out_when_it_is_back(
+    stack: Stack, used: Prometheus
+) -> None:
+    def lit() -> set[tuple[str, str]]:
+        found = used.ask('ALERTS{alertstate="firing",alertname=~"ProcessDown|NotReady|DatabasePoolExhausted"}')
+        return {(series["metric"]["alertname"], series["metric"].get("dependency", "")) for series in found}
+
+    def value(query: str) -> float:
+        used.wait_for(query)
+        return float(used.ask(query)[0]["value"][1])
+
+    assert lit() == set()
+    with dead(stack, "community"):
+        await until(lambda: lit() == {("ProcessDown", ""), ("NotReady", "community")}, longest_s=60)
+        began = value('ALERTS_FOR_STATE{alertname="ProcessDown"}')
+        fired = value('min(min_over_time(timestamp(ALERTS{alertname="ProcessDown",alertstate="firing"})[5m:1s]))')
+        assert round(fired - began, 3) >= 120 / HURRY
+    await until(lambda: lit() == set(), longest_s=120)
+    await until(lambda: httpx.get(f"{stack.url}/ready").status_code == 200)
 
 
 async def test_nothing_remains_of_a_gateway_that_was_killed_under_load(stack: Stack, used: Prometheus) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-import shutil
+import re
 import signal
 import socket
 import subprocess
@@ -29,13 +29,16 @@ from devstack.testing import Stack
 PROGRAMS = ("prometheus", "prometheus-postgres-exporter", "prometheus-redis-exporter")
 CONFIGURATION = ROOT / "ops" / "prometheus"
 START_S = 30.0
+HURRY = 15
+"""So many times as often as configured it scrapes and evaluates here, and so many times as soon it takes alarm."""
 
 
 @dataclass(frozen=True)
 class Prometheus:
-    """A Prometheus that scrapes a stack every second."""
+    """A Prometheus that scrapes a stack every second; `places` is the folder of its targets."""
 
     url: str
+    places: Path
 
     def ask(self, query: str, at: float | None = None) -> list[dict[str, Any]]:
         """Give the result of an instant query.
@@ -54,9 +57,30 @@ class Prometheus:
         """Give what another part of its API answers."""
         return httpx.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=30).raise_for_status().json()["data"]
 
+    @contextmanager
+    def scraping(self, *also: tuple[str, Mapping[str, str]]) -> Iterator[None]:
+        """Scrape more processes of ours, by address and labels, while the context lasts."""
+        file = self.places / "neoforge.yml"
+        before = file.read_text()
+        _replace(
+            file,
+            yaml.safe_dump(yaml.safe_load(before) + [{"targets": [at], "labels": dict(labels)} for at, labels in also]),
+        )
+        try:
+            yield
+        finally:
+            _replace(file, before)
+
     def wait_for(self, query: str) -> None:
         """Wait until a query has a result."""
         wait_for(lambda: self.ask(query), START_S, every_s=0.2, what=f"a result of {query}")
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file that is read meanwhile."""
+    new = file.with_suffix(".new")
+    new.write_text(text)
+    new.rename(file)
 
 
 def targets(stack: Stack) -> list[dict[str, Any]]:
@@ -81,7 +105,7 @@ def free_port() -> int:
 
 @contextmanager
 def watched(stack: Stack, folder: Path) -> Iterator[Prometheus]:
-    """Run Prometheus with the configuration and rules of this repository, once a second instead of every 15."""
+    """Run Prometheus with the configuration and rules of this repository, `HURRY` times as fast."""
     postgresql, redis, own = free_port(), free_port(), free_port()
     url = url_of(PostgreSQL(stack.data / "postgresql", stack.port + 3).admin_url, database="neoforge")
     with ExitStack() as parts:
@@ -100,7 +124,9 @@ def watched(stack: Stack, folder: Path) -> Iterator[Prometheus]:
             )
         )
         node = parts.enter_context(_backup_told())
-        shutil.copytree(CONFIGURATION / "rules", folder / "rules")
+        (folder / "rules").mkdir()
+        for file in (CONFIGURATION / "rules").glob("*.yml"):
+            (folder / "rules" / file.name).write_text(_hurried(file.read_text()))
         places = folder / "targets"
         places.mkdir()
         for name, found in {
@@ -111,8 +137,10 @@ def watched(stack: Stack, folder: Path) -> Iterator[Prometheus]:
             "node": [_target(node)],
         }.items():
             (places / f"{name}.yml").write_text(yaml.safe_dump(found))
-        configuration = (CONFIGURATION / "prometheus.yml").read_text().replace("_interval: 15s", "_interval: 1s")
-        (folder / "prometheus.yml").write_text(configuration)
+        configuration = (
+            (CONFIGURATION / "prometheus.yml").read_text().replace("_interval: 15s", f"_interval: {15 // HURRY}s")
+        )
+        (folder / "prometheus.yml").write_text(configuration.replace("_interval: 15s", f"_interval: {15 // HURRY}s"))
         program = [
             "prometheus",
             f"--config.file={folder}/prometheus.yml",
@@ -121,12 +149,17 @@ def watched(stack: Stack, folder: Path) -> Iterator[Prometheus]:
             "--enable-feature=exemplar-storage",
         ]
         parts.enter_context(_running(program, {}, folder / "prometheus.log"))
-        prometheus = Prometheus(f"http://127.0.0.1:{own}")
+        prometheus = Prometheus(f"http://127.0.0.1:{own}", places)
         deadline = time.monotonic() + START_S
         while not _ready(prometheus):
             assert time.monotonic() < deadline, (folder / "prometheus.log").read_text()
             time.sleep(0.1)
         yield prometheus
+
+
+def _hurried(rules_: str) -> str:
+    """Have alerts wait shorter."""
+    return re.sub(r"for: (\d+)m", lambda found: f"for: {int(found[1]) * 60 // HURRY}s", rules_)
 
 
 def _ready(prometheus: Prometheus) -> bool:
@@ -172,6 +205,18 @@ def _backup_told() -> Iterator[int]:
             thread.join()
 
 
+@contextmanager
+def dead(stack: Stack, service: str) -> Iterator[None]:
+    """Kill a service while its supervisor sleeps."""
+    pid = stack.pid_of(service, "serve")
+    stack.process.send_signal(signal.SIGSTOP)
+    os.kill(pid, signal.SIGKILL)
+    try:
+        yield
+    finally:
+        stack.process.send_signal(signal.SIGCONT)
+
+
 # --- people -----------------------------------------------------------------------------------------------------------
 
 STRANGER = {"X-Forwarded-For": "198.51.100.77"}
@@ -205,7 +250,7 @@ def use(client: httpx.Client) -> None:
     invitation = {"email": f"someone+{uuid4().hex[:8]}@example.test", "role": "maintainer"}
     client.post(f"/api/v1/projects/{made.json()['id']}/invitations", json=invitation, headers=key())
     client.post("/api/v1/support/tickets", json={"subject": "It is broken", "body": "Help"}, headers=key())
-    category = {"slug": f"watched-{uuid4().hex[:8]}", "name": "Watched"}
+    category = {"slug": "watched", "name": "Watched"}  # there may be a hundred of them, and this goes on for long
     client.post("/api/v1/community/categories", json=category, headers=key())
     post = {"category": category["slug"], "title": "A post", "body": "What it says"}
     client.post("/api/v1/community/posts", json=post, headers=key())

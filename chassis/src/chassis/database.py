@@ -5,24 +5,23 @@ Connections are in autocommit, so that one read is one round trip; what must hol
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 import psycopg
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind
 from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from chassis import service_metrics, telemetry
+from chassis import service_metrics
+from chassis.database_spans import DatabaseSpans
 from chassis.errors import DeadlineExceeded, DomainError, Unavailable
 from chassis.settings import ServiceSettings
-from chassis.telemetry import tracer
 
 _DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call] # SQLAlchemy's dialects have no annotations
 PLANNER: Final = "-c enable_seqscan=off -c random_page_cost=1.1 -c jit=off"
@@ -30,7 +29,6 @@ PLANNER: Final = "-c enable_seqscan=off -c random_page_cost=1.1 -c jit=off"
 bulk load, and what is frequent in a table may lie at its end, where a scan that hopes to stop early comes last. Pages
 are in memory or on a disk without moving parts. And no query here lives long enough to repay its compilation.
 """
-_PORT: Final = 5432
 _CONNECT_TIMEOUT_S: Final = 3
 _WAIT_S: Final = 5.0
 """How long a call waits for a connection of the pool to come free."""
@@ -63,11 +61,11 @@ def statement(clause: ClauseElement, summary: str, *, prepared: bool | None = No
 
 
 class Connection:
-    """Runs statements on one connection; rows are named tuples. `attributes` say in spans which database it is."""
+    """Runs statements on one connection; rows are named tuples."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any], attributes: Mapping[str, str | int]) -> None:
+    def __init__(self, connection: psycopg.AsyncConnection[Any], spans: DatabaseSpans) -> None:
         self._connection = connection
-        self._attributes = attributes
+        self._spans = spans
         self._after_commit: list[Callable[[], None]] = []
 
     def after_commit(self, act: Callable[[], None]) -> None:
@@ -96,24 +94,8 @@ class Connection:
         values = {**compiled.constants, **parameters}
         if not trace.get_current_span().is_recording():
             return await self._connection.execute(compiled.sql, values, prepare=compiled.prepared)
-        with tracer.start_as_current_span(
-            compiled.summary,
-            kind=SpanKind.CLIENT,
-            attributes={
-                **self._attributes,
-                "db.query.summary": compiled.summary,
-                "db.query.text": compiled.sql.decode(),
-            },
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                return await self._connection.execute(compiled.sql, values, prepare=compiled.prepared)
-            except psycopg.Error as error:
-                if error.sqlstate:
-                    span.set_attribute("db.response.status_code", error.sqlstate)
-                telemetry.fail(span, error.sqlstate or type(error).__name__, type(error).__name__)
-                raise
+        with self._spans.statement(compiled.summary, compiled.sql.decode()):
+            return await self._connection.execute(compiled.sql, values, prepare=compiled.prepared)
 
 
 class Database:
@@ -132,7 +114,7 @@ class Database:
         self._check: asyncio.Task[None] | None = None
         self._probe: psycopg.AsyncConnection[Any] | None = None
         self._url = url
-        self._attributes = _attributes(url)
+        self._spans = DatabaseSpans(url, application_name)
         self._options: Mapping[str, Any] = {
             "autocommit": True,
             "application_name": application_name,
@@ -185,7 +167,7 @@ class Database:
             DeadlineExceeded: a statement ran into its time limit.
         """
         async with self._lent() as lent:
-            connection = Connection(lent, self._attributes)
+            connection = Connection(lent, self._spans)
             yield connection
         connection.committed()
 
@@ -198,17 +180,23 @@ class Database:
                 between; nothing happened, unless the connection was lost while COMMIT was on its way.
             DeadlineExceeded: a statement ran into its time limit; nothing happened.
         """
-        async with self._lent() as lent, lent.transaction():
-            connection = Connection(lent, self._attributes)
+        async with self._lent() as lent, contextlib.AsyncExitStack() as begun:
+            await begun.enter_async_context(lent.transaction())
+            connection = Connection(lent, self._spans)
             yield connection
+            with self._spans.statement("COMMIT", "COMMIT"):
+                await begun.aclose()
         connection.committed()
 
     @contextlib.asynccontextmanager
     async def _lent(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        asked = time.perf_counter()
         try:
             connection = await self._pool.getconn(_WAIT_S if self._answers else _WAIT_WHILE_AWAY_S)
         except psycopg.Error as failure:
+            self._spans.waited(asked, failure)
             raise _named(failure) from failure
+        self._spans.waited(asked)
         try:
             yield connection
         except BaseException as failure:
@@ -266,18 +254,6 @@ class Database:
         service_metrics.database_pool.labels("used").set(stats.get("pool_size", 0) - idle)
         service_metrics.database_pool_limit.set(stats.get("pool_max", 0))
         service_metrics.database_pool_waiting.set(stats.get("requests_waiting", 0))
-
-
-def _attributes(url: str) -> Mapping[str, str | int]:
-    """Give what is the same in all spans of a database; the schema in `db.namespace` is the one named as the login."""
-    parts = urlsplit(url)
-    namespace = f"{parts.path[1:]}|{unquote(parts.username or '')}".strip("|")
-    return {
-        "db.system.name": "postgresql",
-        "db.namespace": namespace,
-        "server.address": parts.hostname or "",
-        "server.port": parts.port or _PORT,
-    }
 
 
 # The first that fits counts. What is not here is a bug of ours and stays what it is, for the log.

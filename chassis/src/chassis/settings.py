@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from chassis.redaction import hide
+from chassis import redaction
 
 PREFIX = "NEOFORGE_"
 EX_CONFIG = 78
@@ -229,7 +229,7 @@ def load(cls: type[S], overrides: Mapping[str, Any] | None = None) -> S:
         settings = cls(**(overrides or {}))
     except ValidationError as refused:
         refuse([(PREFIX + str(e["loc"][0]).upper(), e["msg"]) for e in refused.errors()])
-    hide(_secrets_of(settings))
+    redaction.known.hide(_secrets_of(settings))
     return settings
 
 

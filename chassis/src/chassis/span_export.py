@@ -6,6 +6,7 @@ on each of four levels, and the encoding of attributes, which repeat: most value
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -92,7 +93,9 @@ def _flags(parent: SpanContext | None) -> int:
 
 def _add(to: Any, attributes: Mapping[str, Any] | None) -> None:
     if attributes:
-        to.extend([_pair(key, type(value).__name__, value) for key, value in attributes.items()])
+        # A view of what is no dict asks it for each value, which takes as long as all of the rest.
+        held = attributes.copy() if isinstance(attributes, MappingProxyType) else attributes
+        to.extend([_pair(key, type(value).__name__, value) for key, value in held.items()])
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -18,8 +18,11 @@ import httpx
 import jwt
 from jwt.algorithms import OKPAlgorithm
 
-from chassis.identity import Caller
+from chassis import logs, telemetry
+from chassis.errors import RemoteError
+from chassis.identity import NOBODY, Caller
 from chassis.metrics import begin
+from chassis.rpc.client import invoke
 from chassis.threats import threats
 from gateway import metrics
 from gateway.problems import Problem
@@ -72,7 +75,8 @@ def of_auth(verification: "VerificationServiceAsyncStub") -> Source:
     """Ask the auth service for the keys."""
 
     async def fetch() -> Any:
-        return json.loads((await verification.GetKeySet(GetKeySetRequest(), timeout=_FETCH_TIMEOUT_S)).jwks)
+        asked = verification.GetKeySet(GetKeySetRequest(), timeout=_FETCH_TIMEOUT_S, metadata=(telemetry.untraced(),))
+        return json.loads((await asked).jwks)
 
     return fetch
 
@@ -253,13 +257,19 @@ class Authenticator:
     async def _resolve(self, token: bytes, verification: "VerificationServiceAsyncStub") -> Proof:
         """Ask whose a personal access token is."""
         try:
-            found = await verification.ResolveAccessToken(
-                ResolveAccessTokenRequest(token=token.decode()), timeout=_FETCH_TIMEOUT_S
+            reply = await invoke(
+                verification.ResolveAccessToken,
+                ResolveAccessTokenRequest(token=token.decode()),
+                caller=NOBODY,
+                request_id=logs.request_id.get(),
+                timeout_s=_FETCH_TIMEOUT_S,
+                repeatable=True,
             )
-        except grpc.aio.AioRpcError as fault:
-            if fault.code() is not grpc.StatusCode.UNAUTHENTICATED:
+        except RemoteError as fault:
+            if fault.code is not grpc.StatusCode.UNAUTHENTICATED:
                 raise Problem("UNAVAILABLE", "The auth service does not answer.") from None
             raise _refused("personal", "The personal access token is good no more.") from None
+        found = reply.message
         expires = min(found.expires_at.ToDatetime(UTC).timestamp(), time.time() + _RESOLVED_S)
         return Proof(
             expires,

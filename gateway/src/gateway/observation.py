@@ -74,9 +74,7 @@ class Observation:
             await identified(message)
 
         metrics.http_in_progress.inc()
-        with tracer.start_as_current_span(
-            scope["method"], context=parent, kind=SpanKind.SERVER, record_exception=False, set_status_on_exception=False
-        ) as span:
+        with telemetry.within(tracer.start_span(scope["method"], context=parent, kind=SpanKind.SERVER)) as span:
             identified = _with_ids(send, request_id, f"{span.get_span_context().trace_id:032x}")
             try:
                 await self._app(scope, receive, observe)

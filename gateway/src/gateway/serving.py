@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from starlette.types import ASGIApp
 
 from chassis import memory
-from chassis.rpc.client import channel
+from chassis.rpc.channel import Channel
 from gateway import health, queues, ratelimit
 from gateway.app import build
 from gateway.identity import Authenticator, KeySet, at_url, of_auth
@@ -43,11 +43,11 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
         )
         stack.push_async_callback(redis.aclose)
         client = await stack.enter_async_context(httpx.AsyncClient())
-        projects_channel = channel(settings.projects_target, settings.tls)
+        projects_channel = Channel(settings.projects_target, settings.tls)
         stack.push_async_callback(projects_channel.close, None)
 
         reached = {
-            service: channel(target, settings.tls)
+            service: Channel(target, settings.tls)
             for service in SERVICES
             if (target := settings.target(service.name)) is not None
         }

@@ -17,8 +17,10 @@ from chassis.house import House
 from chassis.identity import NOBODY
 from chassis.service import RunningService, Service
 from chassis.testing.client import Client
+from chassis.testing.conventions import deviations
 from chassis.testing.jobs import JobRunner
 from chassis.testing.receiver import Receiver, answer
+from chassis.testing.spans import Spans
 from neoforge.status.v1 import components_pb2 as components_pb
 from neoforge.status.v1 import events_pb2
 from status.prober.looking import Prober
@@ -59,6 +61,26 @@ async def test_what_stays_silent_is_given_up_in_time(receiver: Receiver) -> None
 
     receiver.answers.append(silent)
     assert await Prober(0.2, None).look(Target.parse(f"web={receiver.url}")) == "no answer within 0.2 s"
+
+
+async def test_a_look_is_a_span_of_what_it_asks_without_the_query_of_its_address(
+    receiver: Receiver, running: RunningService[Settings], settings: Settings, spans: Spans
+) -> None:
+    receiver.answers.append(answer(503))
+    asked = [f"web={receiver.url}/up?key=S3CRET", f"db=tcp://127.0.0.1:{receiver.port}"]
+    asked += [f"db=tcp://127.0.0.1:{closed_port()}", f"api=grpc://127.0.0.1:{running.port}"]
+    with spans.cause():
+        for target in asked:
+            await Prober(5, settings.tls).look(Target.parse(target))
+    made = spans.made()
+    assert [(span.name, span.failed) for span in made] == [
+        ("GET", True),
+        ("connect", False),
+        ("connect", True),
+        ("grpc.health.v1.Health/Check", False),
+    ]
+    assert made[0].attributes["url.full"] == f"{receiver.url}/up"
+    assert {fault for span in made for fault in deviations(span)} == set()
 
 
 async def test_a_port_that_is_open_is_well_and_a_closed_one_is_not(receiver: Receiver) -> None:

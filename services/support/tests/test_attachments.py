@@ -14,6 +14,8 @@ from moto.server import ThreadedMotoServer
 
 from chassis.errors import RemoteError, Unavailable
 from chassis.identity import Caller
+from chassis.testing.conventions import deviations
+from chassis.testing.spans import Spans
 from neoforge.support.v1 import attachments_pb2 as files_pb
 from neoforge.support.v1 import tickets_pb2 as pb
 from support.jobs import remove_orphans
@@ -203,6 +205,22 @@ async def test_a_storage_keeps_gives_lists_and_drops(
     await storage.remove(id_)
     with pytest.raises(Unavailable):
         await anext(aiter(storage.read(id_)))
+
+
+async def test_what_is_asked_of_a_bucket_is_in_the_trace(in_bucket: Settings, spans: Spans, tmp_path: Path) -> None:
+    storage, id_, file = storage_of(in_bucket), UUID(int=9), tmp_path / "content"
+    file.write_bytes(b"content")
+    with spans.cause():
+        await storage.keep(id_, file)
+        assert [chunk async for chunk in storage.read(id_)] == [b"content"]
+        await storage.remove(id_)
+        with pytest.raises(Unavailable):
+            await anext(aiter(storage.read(id_)))
+    *well, lost = spans.made()
+    assert [span.name for span in well] == ["S3/PutObject", "S3/GetObject", "S3/DeleteObject"]
+    assert {span.attributes["aws.s3.key"] for span in well} == {f"attachments/{id_.hex}"}
+    assert (lost.name, lost.failed) == ("S3/GetObject", True)
+    assert {fault for span in (*well, lost) for fault in deviations(span)} == set()
 
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])

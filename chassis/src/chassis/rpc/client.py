@@ -1,4 +1,4 @@
-"""The calling end: a channel that notices death and revival fast, and calls that carry everything a hop must."""
+"""The calling end: calls that carry everything a hop must."""
 
 import asyncio
 import contextlib
@@ -15,21 +15,8 @@ from chassis import call as calls
 from chassis import metrics, telemetry
 from chassis.errors import RemoteError, is_named
 from chassis.identity import Caller
-from chassis.settings import Tls
+from chassis.rpc.channel import Method
 from chassis.telemetry import propagator, tracer
-
-_OPTIONS: Final = (
-    ("grpc.lb_policy_name", "round_robin"),  # over all addresses that the name resolves to (headless services)
-    # A replica that was replaced has another address; by default it would be looked up after 30 s at the earliest.
-    ("grpc.dns_min_time_between_resolutions_ms", 500),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.max_receive_message_length", 16 * 1024 * 1024),  # a page of 100 of the longest texts, each with its HTML
-    ("grpc.enable_retries", 0),  # retries are decided where it is known whether a call may be repeated
-)
 
 _FAULTS: Final = frozenset(
     {
@@ -47,14 +34,6 @@ expects: marked as errors they would make an error of every trace of a 404."""
 _RESTART_S: Final = 2.0
 """How long a call that may be repeated waits for a service that is not there."""
 _PAUSE_S: Final = 0.05
-
-
-def channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
-    """Open a channel to `host:port`, mutually authenticated when `tls` is given."""
-    if tls is None:
-        return grpc.aio.insecure_channel(target, options=_OPTIONS)
-    key, chain = tls.chain
-    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(tls.ca, key, chain), options=_OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -83,7 +62,7 @@ async def invoke(
     """Call a unary RPC of a stub.
 
     Args:
-        rpc: the stub's method, for example `stub.GetProject`.
+        rpc: the method of a stub on a `Channel`, for example `stub.GetProject`: a `Method`, whatever its stub says.
         request: its message.
         caller: on whose behalf.
         request_id: of the request that this call serves.
@@ -149,20 +128,14 @@ async def download(
 
 @contextlib.asynccontextmanager
 async def _span(
-    rpc: Any, caller: Caller, request_id: str, idempotency: tuple[str, str] | None
+    rpc: Method, caller: Caller, request_id: str, idempotency: tuple[str, str] | None
 ) -> AsyncIterator[list[tuple[str, str]]]:
     """Trace and measure a call, name its failure, and give the metadata that it needs."""
-    method = rpc._method.decode() if isinstance(rpc._method, bytes) else rpc._method  # noqa: SLF001 - a stub has no public name
     carrier: dict[str, str] = {}
     started = time.perf_counter()
     code = grpc.StatusCode.OK
-    with tracer.start_as_current_span(
-        method[1:],
-        kind=SpanKind.CLIENT,
-        attributes=_attributes(method, rpc._channel.target),  # noqa: SLF001 - as above
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as span:
+    attributes = _attributes(rpc.name, rpc.target)
+    with telemetry.within(tracer.start_span(rpc.name[1:], kind=SpanKind.CLIENT, attributes=attributes)) as span:
         propagator.inject(carrier)
         metadata = [(calls.REQUEST_ID, request_id), *carrier.items(), *caller.to_metadata()]
         if idempotency:
@@ -180,12 +153,12 @@ async def _span(
         finally:
             span.set_attribute("rpc.status_code", code.name)
             seconds = time.perf_counter() - started
-            metrics.rpc_client_duration.labels(method, code.name).observe(seconds, metrics.exemplar())
+            metrics.rpc_client_duration.labels(rpc.name, code.name).observe(seconds, metrics.exemplar())
 
 
 @lru_cache(maxsize=512)
-def _attributes(method: str, target: bytes) -> Mapping[str, str | int]:
-    reached = target.decode().removeprefix("dns:///")
+def _attributes(method: str, target: str) -> Mapping[str, str | int]:
+    reached = target.removeprefix("dns:///")
     return {"rpc.system.name": "grpc", "rpc.method": method[1:], **telemetry.address(reached)}
 
 

@@ -177,14 +177,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
 def _span(method: str, metadata: Mapping[str, str]) -> AbstractContextManager[Span]:
     if method.startswith(_PROBES):
         return trace.use_span(INVALID_SPAN)
-    return tracer.start_as_current_span(
-        method[1:],
-        context=propagator.extract(metadata),
-        kind=SpanKind.SERVER,
-        attributes={"rpc.system.name": "grpc", "rpc.method": method[1:]},
-        record_exception=False,
-        set_status_on_exception=False,
-    )
+    name, attributes = method[1:], {"rpc.system.name": "grpc", "rpc.method": method[1:]}
+    context = propagator.extract(metadata)
+    return telemetry.within(tracer.start_span(name, context=context, kind=SpanKind.SERVER, attributes=attributes))
 
 
 def _check_idempotency(call: calls.Call) -> None:

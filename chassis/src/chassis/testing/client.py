@@ -10,7 +10,8 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from chassis.identity import Caller
-from chassis.rpc.client import Reply, channel, invoke
+from chassis.rpc.channel import Channel
+from chassis.rpc.client import Reply, invoke
 from chassis.settings import Tls
 
 
@@ -18,7 +19,7 @@ class Client:
     """A channel to a service, for `await call(person, "GetThing", request, key=...)`; it raises RemoteError."""
 
     def __init__(self, target: str, tls: Tls | None, services: Sequence[ServiceDescriptor]) -> None:
-        self.channel = channel(target, tls)
+        self.channel = Channel(target, tls)
         self._methods: Mapping[str, MethodDescriptor] = {m.name: m for s in services for m in s.methods}
 
     async def __call__(self, caller: Caller, method: str, request: Message, **options: Any) -> Any:

@@ -1,8 +1,9 @@
 """What OpenTelemetry's semantic conventions ask of a span, for tests that find what deviates.
 
 HTTP, databases: stable (1.44). RPC: as stable from 1.45 on (`rpc.method` is the full name, `rpc.status_code` a name).
-Messaging: in development; its process spans have their message's creation context as parent and link. SMTP has no
-conventions of its own and takes those of messaging.
+S3: in development, as a call of `aws-api`. A bare connection has no conventions but those of the network. Messaging: in
+development; its process spans have their message's creation context as parent and link. SMTP has no conventions of its
+own and takes those of messaging.
 """
 
 import re
@@ -12,7 +13,7 @@ from typing import Final
 
 from chassis.testing.otlp import Span
 
-SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
+INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
 """Span kinds by their numbers in OTLP."""
 
 ENVOY: Final = "envoy"
@@ -57,12 +58,25 @@ KINDS: Final = {
         frozenset(),
         "{rpc.method}",
     ),
+    ("aws-api", CLIENT): Kind(
+        frozenset({"rpc.system.name", "rpc.method", "aws.s3.bucket"}),
+        frozenset({"aws.s3.key"}),
+        "{rpc.method}",
+    ),
+    ("tcp", CLIENT): Kind(frozenset({"network.transport", "server.address", "server.port"}), frozenset(), "connect"),
     ("postgresql", CLIENT): Kind(
         frozenset(
             {"db.system.name", "db.namespace", "db.query.summary", "db.query.text", "server.address", "server.port"}
         ),
         frozenset({"db.response.status_code"}),
         "{db.query.summary}",
+    ),
+    ("postgresql", INTERNAL): Kind(
+        frozenset(
+            {"db.system.name", "db.namespace", "db.client.connection.pool.name", "server.address", "server.port"}
+        ),
+        frozenset(),
+        "wait for a connection",
     ),
     ("redis", CLIENT): Kind(
         frozenset({"db.system.name", "db.namespace", "db.operation.name", "server.address", "server.port"}),
@@ -126,9 +140,10 @@ def deviations(span: Span) -> Iterator[str]:
 def system_of(span: Span) -> str:
     """Give which conventions a span falls under."""
     held = span.attributes
-    if "rpc.system.name" in held:
-        return "rpc"
-    return str(held.get("db.system.name") or held.get("messaging.system") or ("http" if _HTTP in held else ""))
+    if system := held.get("rpc.system.name"):
+        return "rpc" if system == "grpc" else str(system)
+    named = held.get("db.system.name") or held.get("messaging.system") or ("http" if _HTTP in held else "")
+    return str(named or held.get("network.transport", ""))
 
 
 def _named(pattern: str, span: Span) -> str:

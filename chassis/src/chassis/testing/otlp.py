@@ -50,14 +50,8 @@ class OtlpReceiver(trace_service_pb2_grpc.TraceServiceServicer):
     def Export(self, request: Any, context: Any) -> Any:  # noqa: N802 - the RPC's name
         """Keep the spans of one export."""
         del context
-        found = [
-            _span(resource.resource, span)
-            for resource in request.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
         with self._arrived:
-            self._spans += found
+            self._spans += spans_of(request)
             self._arrived.notify_all()
         return trace_service_pb2.ExportTraceServiceResponse()
 
@@ -87,6 +81,16 @@ class OtlpReceiver(trace_service_pb2_grpc.TraceServiceServicer):
 
     def __exit__(self, *_: object) -> None:
         self._server.stop(grace=1).wait()
+
+
+def spans_of(request: Any) -> list[Span]:
+    """Give the spans in an ExportTraceServiceRequest."""
+    return [
+        _span(resource.resource, span)
+        for resource in request.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
 
 
 def _span(resource: Any, span: Any) -> Span:

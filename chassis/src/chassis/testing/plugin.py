@@ -26,6 +26,7 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
+from chassis import telemetry
 from chassis.database import Database
 from chassis.embedded.certificates import Authority, Identity
 from chassis.embedded.postgresql import FORGETFUL, PostgreSQL, create_database, create_service, url_of
@@ -38,6 +39,7 @@ from chassis.settings import Environment, Tls
 from chassis.testing.client import Client
 from chassis.testing.jobs import JobRunner
 from chassis.testing.otlp import OtlpReceiver
+from chassis.testing.spans import Spans
 
 PASSWORD = "only-for-tests-0123456789abcdef-0123456789"  # noqa: S105 - of databases that live as long as a test
 
@@ -227,3 +229,11 @@ def tomas() -> Caller:
 def mara() -> Caller:
     """A user without any other role."""
     return person(3)
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Spans:
+    """What is made with `telemetry.calling` in a test's own process, inside `spans.cause()`."""
+    made = Spans()
+    monkeypatch.setattr(telemetry, "tracer", made.tracer)
+    return made

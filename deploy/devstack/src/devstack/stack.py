@@ -30,6 +30,8 @@ DATABASE = "neoforge"
 AUDIENCE = "neoforge"
 """For whom access tokens are."""
 _COLLECTORS = {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
+_SPANS_WAIT_MS = "500"
+"""How long a process collects spans before it sends them to the trace page; by default it would be 5 s."""
 DATA, SERVICES, GATEWAY, EDGE = range(4)  # the layers, from the ground up
 
 
@@ -43,6 +45,8 @@ class Stack:
     """The environment that the stack was started in. What it sets reaches every process, unless the stack sets it."""
     services: tuple[Service, ...]
     database: PostgreSQL
+    database_port: int
+    """Where services reach the database: at another port than its own where NEOFORGE_DATABASE_VIA names one."""
     redis: Redis
     shows_traces: bool
     """Whether traces go to its own page: not where the environment names a collector for them."""
@@ -57,7 +61,9 @@ class Stack:
         if shows_traces:
             inherited["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{HOST}:{ports.otlp}"
             inherited.setdefault("OTEL_TRACES_SAMPLER", "parentbased_always_on")  # who looks wants to find
-        return cls(folders, ports, inherited, installed(), database, redis, shows_traces)
+            inherited.setdefault("OTEL_BSP_SCHEDULE_DELAY", _SPANS_WAIT_MS)  # and not to wait
+        via = int(inherited.get("NEOFORGE_DATABASE_VIA") or ports.postgresql)
+        return cls(folders, ports, inherited, installed(), database, via, redis, shows_traces)
 
     @property
     def url(self) -> str:
@@ -185,7 +191,7 @@ class Stack:
             **self._common_environment(service.name),
             "NEOFORGE_LISTEN": f"{HOST}:{ports.service(service.offset)}",
             "NEOFORGE_OPS_LISTEN": f"{HOST}:{ports.service_operations(service.offset)}",
-            "NEOFORGE_DATABASE_URL": self._database_url(service.name),
+            "NEOFORGE_DATABASE_URL": self._database_url(service.name, self.database_port),
             "NEOFORGE_MIGRATION_DATABASE_URL": self._database_url(f"{service.name}_owner"),
             "NEOFORGE_TRUSTED_CALLERS": "gateway",
             "NEOFORGE_SMTP_URL": f"smtp://{HOST}:{ports.mail}",
@@ -257,8 +263,9 @@ class Stack:
     def _password(self, role: str) -> str:
         return self.folders.secret(f"{role.replace('_', '-')}-password")
 
-    def _database_url(self, role: str) -> str:
-        return url_of(self.database.admin_url, database=DATABASE, user=role, password=self._password(role))
+    def _database_url(self, role: str, port: int | None = None) -> str:
+        server = PostgreSQL(self.database.data, port or self.ports.postgresql)
+        return url_of(server.admin_url, database=DATABASE, user=role, password=self._password(role))
 
 
 def _inherited(surroundings: Mapping[str, str]) -> dict[str, str]:

@@ -106,9 +106,12 @@ class Stack:
 
 
 @contextmanager
-def running_stack(data: Path, environment: Mapping[str, str]) -> Iterator[Stack]:
-    """Run a stack with its data in a folder while the context lasts; `environment` is added to this process's own."""
-    base = free_ports(SPAN)
+def running_stack(data: Path, environment: Mapping[str, str], base: int | None = None) -> Iterator[Stack]:
+    """Run a stack with its data in a folder while the context lasts; `environment` is added to this process's own.
+
+    `base` is its base port, a free one unless it is given.
+    """
+    base = base or free_ports(SPAN)
     log = data / "up.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -136,6 +139,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory, otlp: OtlpReceiver) -> Itera
         "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.endpoint,
         "OTEL_TRACES_SAMPLER": "parentbased_always_on",
         "OTEL_BSP_SCHEDULE_DELAY": "200",
+        # No span is to be lost, however busy the machine is.
+        "OTEL_BSP_MAX_QUEUE_SIZE": "65536",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "60",
         "NEOFORGE_CLEANUP_INTERVAL_SECONDS": str(CLEANUP_INTERVAL_S),
     }
     with running_stack(tmp_path_factory.mktemp("stack"), environment) as running:

@@ -4,6 +4,7 @@ import http.client
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import grpc
@@ -146,7 +147,7 @@ def test_a_list_is_searched_by_id_text_and_failure(page: Page, store: Store) -> 
     failed = span(name="POST", failed=True, message="the database does not answer")
     store.add([found, failed])
     for query, expected in {
-        f"search={found.trace_id}": [found],
+        f"search={found.trace_id[:12]}": [found],
         "search=ines": [found],
         "search=PROJECT_ID": [found],
         "search=database+does": [failed],
@@ -156,6 +157,23 @@ def test_a_list_is_searched_by_id_text_and_failure(page: Page, store: Store) -> 
     }.items():
         _, _, body = ask(page, f"/?{query}")
         assert list(dict.fromkeys(re.findall(r'href="/traces/([0-9a-f]{32})"', body))) == [s.trace_id for s in expected]
+
+
+def test_a_search_for_a_whole_id_shows_that_trace_or_says_that_it_is_not_here(page: Page, store: Store) -> None:
+    kept = span(name="GET")
+    store.add([kept])
+    for written in (kept.trace_id, kept.trace_id.upper(), f" {kept.trace_id} "):
+        status, _, body = ask(page, f"/?search={quote(written)}")
+        assert (status, "waterfall" in body) == (200, True)
+    assert ask(page, f"/?search={'9' * 32}")[0] == 404
+
+
+def test_what_has_no_route_is_called_by_its_path_or_by_its_job(page: Page, store: Store) -> None:
+    store.add([span(name="GET", attributes={"url.path": "/nothing"})])
+    store.add([span(name="send status.slow", attributes={"neoforge.job.kind": "status.probe"})])
+    body = ask(page, "/")[2]
+    assert "GET /nothing" in body
+    assert "send status.slow status.probe" in body
 
 
 def test_a_waterfall_has_each_span_below_its_parent_and_in_its_time(store: Store) -> None:

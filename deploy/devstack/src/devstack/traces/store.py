@@ -90,9 +90,11 @@ class Trace:
 
     @property
     def title(self) -> str:
-        """What was asked for: the name with a route, or that of the root."""
+        """What was asked for: the name with a route, or that of the root with the path or the kind of the job."""
         routed = (span.name for span in self.spans.values() if "http.route" in span.attributes)
-        return next(routed, self.root.name)
+        root = self.root
+        also = root.attributes.get("neoforge.job.kind") or root.attributes.get("url.path", "")
+        return next(routed, f"{root.name} {also}".strip())
 
     @property
     def status(self) -> str:

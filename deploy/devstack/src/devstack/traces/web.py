@@ -1,6 +1,6 @@
 """The page, rendered here and without a script: whatever spans hold is shown as text.
 
-GET /                        the newest traces; ?search=TEXT, ?failed=1
+GET /                        the newest traces; ?search=TEXT (a whole id: that trace), ?failed=1
 GET /traces/{trace id}       one trace as a waterfall, under the id that stands in X-Trace-Id
 """
 
@@ -28,6 +28,7 @@ _POLICY: Final = (
 """No script at all; styles stand inline, since where a span lies is a style."""
 _STATIC: Final = {"/page.css": "text/css; charset=utf-8", "/icon.svg": "image/svg+xml"}
 _TRACE: Final = re.compile(r"/traces/([0-9a-f]{32})")
+_ID: Final = re.compile(r"[0-9a-fA-F]{32}")
 _HTML: Final = "text/html; charset=utf-8"
 _LISTED: Final = 100
 
@@ -85,6 +86,8 @@ class Page:
 
     def _list(self, query: dict[str, str]) -> tuple[HTTPStatus, str, bytes]:
         search, failed = query.get("search", "").strip(), "failed" in query
+        if _ID.fullmatch(search):
+            return self._trace(search.lower())
         traces = self._store.newest(search, failed=failed, limit=_LISTED)
         longest = max((trace.duration_ns for trace in traces), default=1) or 1
         return self._render("list.html", traces=traces, longest=longest, search=search, failed=failed)

@@ -1,15 +1,19 @@
 """Contents in a bucket of an S3-compatible store."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
+from opentelemetry.trace import Span
 
+from chassis import telemetry
 from chassis.errors import Unavailable
 from support.model.message import MAX_CHUNK_BYTES
 from support.settings import Settings
@@ -35,18 +39,23 @@ class S3Bucket:
             },
             retry_config={"max_retries": 2},
         )
+        self._attributes: dict[str, str | int] = {"rpc.system.name": "aws-api", "aws.s3.bucket": bucket}
+        if settings.s3_endpoint:
+            self._attributes |= telemetry.address(urlsplit(settings.s3_endpoint).netloc.rpartition("@")[2])
 
     async def keep(self, id_: UUID, file: Path) -> None:
         """Send a file, in parts when it is large."""
         try:
-            await obstore.put_async(self._store, _name(id_), file, chunk_size=_PART_BYTES, max_concurrency=1)
+            with self._asking("PutObject", id_):
+                await obstore.put_async(self._store, _name(id_), file, chunk_size=_PART_BYTES, max_concurrency=1)
         except BaseError as failed:
             raise Unavailable("the storage of attachments does not answer") from failed
 
     async def read(self, id_: UUID) -> AsyncGenerator[bytes, None]:
         """Give a content in chunks."""
         try:
-            found = await obstore.get_async(self._store, _name(id_))
+            with self._asking("GetObject", id_):  # until it begins to come: its pace is that of whoever takes it
+                found = await obstore.get_async(self._store, _name(id_))
             async for buffer in found.stream(min_chunk_size=MAX_CHUNK_BYTES):
                 view = memoryview(buffer)
                 for start in range(0, len(view), MAX_CHUNK_BYTES):
@@ -59,7 +68,8 @@ class S3Bucket:
     async def remove(self, id_: UUID) -> None:
         """Drop a content."""
         try:
-            await obstore.delete_async(self._store, _name(id_))
+            with self._asking("DeleteObject", id_):
+                await obstore.delete_async(self._store, _name(id_))
         except (NotFoundError, FileNotFoundError):
             return
         except BaseError as failed:
@@ -69,6 +79,12 @@ class S3Bucket:
         """Give the ids of old contents."""
         async for found in obstore.list(self._store, _PREFIX, chunk_size=1_000):
             yield [UUID(hex=each["path"].removeprefix(_PREFIX)) for each in found if each["last_modified"] < moment]
+
+    def _asking(self, operation: str, id_: UUID) -> AbstractContextManager[Span]:
+        """Surround a request to the store with its span, by the conventions for S3."""
+        method = f"S3/{operation}"
+        attributes = {**self._attributes, "rpc.method": method, "aws.s3.key": _name(id_)}
+        return telemetry.calling(method, attributes, (BaseError, FileNotFoundError))
 
 
 def _name(id_: UUID) -> str:

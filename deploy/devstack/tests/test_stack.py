@@ -1,0 +1,34 @@
+"""What the parts of a stack are told."""
+
+from pathlib import Path
+
+import pytest
+
+from devstack.folders import Folders
+from devstack.ports import Ports
+from devstack.stack import Stack
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    made = Folders(tmp_path)
+    made.make()
+    for name in ("postgresql", "redis"):  # where their passwords are kept
+        (tmp_path / name).mkdir()
+    return made
+
+
+def test_services_reach_the_database_at_its_own_port_or_through_what_stands_before_it(folders: Folders) -> None:
+    for surroundings, port in (({}, 9003), ({"NEOFORGE_DATABASE_VIA": "9999"}, 9999)):
+        stack = Stack.of(folders, Ports(9000), surroundings)
+        told = stack.service_environment(stack.services[0])
+        assert f"@127.0.0.1:{port}/" in told["NEOFORGE_DATABASE_URL"]
+        assert "@127.0.0.1:9003/" in told["NEOFORGE_MIGRATION_DATABASE_URL"]
+
+
+def test_spans_reach_the_trace_page_soon_and_a_collector_of_ones_own_as_it_is_told(folders: Folders) -> None:
+    to_the_page = Stack.of(folders, Ports(9000), {}).python_environment()
+    assert to_the_page["OTEL_BSP_SCHEDULE_DELAY"] == "500"
+    assert to_the_page["OTEL_TRACES_SAMPLER"] == "parentbased_always_on"
+    elsewhere = Stack.of(folders, Ports(9000), {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317"})
+    assert not {"OTEL_BSP_SCHEDULE_DELAY", "OTEL_TRACES_SAMPLER"} & elsewhere.python_environment().keys()
