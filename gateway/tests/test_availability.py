@@ -1,6 +1,7 @@
 """What happens when parts die, hang or fail, and when clients go away."""
 
 import asyncio
+import signal
 import socket
 import threading
 import time
@@ -214,6 +215,23 @@ def test_sigterm_lets_running_requests_end_and_takes_no_new_ones(redis_server: R
         assert [request.result(5).status_code for request in running] == [200] * 4
         stopping.join(10)
         assert not stopping.is_alive()
+
+
+def test_a_gateway_that_goes_says_so_first_and_answers_until_it_is_heard(
+    redis_server: Redis, issuer: StandInIssuer
+) -> None:
+    edge = Edge(redis_server.url, issuer, farewell_s=30)
+    edge.start()
+    headers = {"Authorization": f"Bearer {issuer.token(INES)}"}
+    with httpx.Client(base_url=edge.url, headers=headers) as client:
+        until(lambda: ready(client)["status"] == "ready")
+        stopping = in_a_thread(edge.stop)
+        until(lambda: ready(client).get("accepting") == "down")
+        assert not refuses(edge.port)
+        assert client.get(PATH).status_code == 200
+        edge._server.handle_exit(signal.SIGINT, None)  # someone cannot wait
+    stopping.join(20)
+    assert not stopping.is_alive()
 
 
 def in_a_thread(work: Callable[[], None]) -> threading.Thread:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,13 @@ _OPTIONS: Final = (
     ("grpc.enable_retries", 0),  # retries are decided where it is known whether a call may be repeated
 )
 
+# The channel watches grpc.health.v1 of every replica: a call that meets a server in its last millisecond is lost.
+# Source: https://github.com/grpc/proposal/blob/master/A17-client-side-health-checking.md
+_HEED_FAREWELLS: Final = (
+    "grpc.service_config",
+    json.dumps({"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": calls.ACCEPTING}}),
+)
+
 _FAULTS: Final = frozenset(
     {
         grpc.StatusCode.UNKNOWN,
@@ -49,12 +57,16 @@ _RESTART_S: Final = 2.0
 _PAUSE_S: Final = 0.05
 
 
-def channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
-    """Open a channel to `host:port`, mutually authenticated when `tls` is given."""
+def channel(target: str, tls: Tls | None, *, heeds_farewells: bool = False) -> grpc.aio.Channel:
+    """Open a channel to `host:port`, mutually authenticated when `tls` is given.
+
+    With `heeds_farewells` a replica that says it goes gets no more calls; only services of this house do.
+    """
+    options = (*_OPTIONS, _HEED_FAREWELLS) if heeds_farewells else _OPTIONS
     if tls is None:
-        return grpc.aio.insecure_channel(target, options=_OPTIONS)
+        return grpc.aio.insecure_channel(target, options=options)
     key, chain = tls.chain
-    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(tls.ca, key, chain), options=_OPTIONS)
+    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(tls.ca, key, chain), options=options)
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,7 @@ def settings(service: Service[Any], database: Logins, authority: Authority, own_
         tls_certificate=identity.certificate,
         tls_key=identity.key,
         database_url=database.service,
+        farewell_s=0,
         database_pool_size=5,
         cursor_secret=PASSWORD,
         **own_settings,
