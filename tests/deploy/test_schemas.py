@@ -12,8 +12,8 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
 def checked(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    program = Path(sys.executable).parent / "check-jsonschema"
-    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, cwd=ROOT)
+    command = [sys.executable, "-m", "check_jsonschema", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
 @pytest.mark.parametrize(
