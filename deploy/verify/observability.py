@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+
+from chassis.testing.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,12 +26,10 @@ FILLED_IN = {"$__rate_interval": "1m", "$__range": "5m"}
 
 def until(holds: Callable[[], Any], what: str, seen: Callable[[], object] = str) -> Any:
     """Give what holds once it does; else end, saying what did not, and what is seen instead."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := holds()):
-        if time.monotonic() > deadline:
-            sys.exit(f"{what}: not within {PATIENCE_S} s; {seen()}")
-        time.sleep(1)
-    return found
+    try:
+        return wait_for(holds, PATIENCE_S, every_s=1, what=what)
+    except TimeoutError as late:
+        sys.exit(f"{late}; {seen()}")
 
 
 def queries(dashboard: object) -> Iterator[str]:

@@ -224,9 +224,9 @@ def test_a_gateway_that_goes_says_so_first_and_answers_until_it_is_heard(
     edge.start()
     headers = {"Authorization": f"Bearer {issuer.token(INES)}"}
     with httpx.Client(base_url=edge.url, headers=headers) as client:
-        until(lambda: ready(client)["status"] == "ready")
+        wait_for(lambda: ready(client)["status"] == "ready")
         stopping = in_a_thread(edge.stop)
-        until(lambda: ready(client).get("accepting") == "down")
+        wait_for(lambda: ready(client).get("accepting") == "down")
         assert not refuses(edge.port)
         assert client.get(PATH).status_code == 200
         edge._server.handle_exit(signal.SIGINT, None)  # someone cannot wait
