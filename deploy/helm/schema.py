@@ -150,7 +150,7 @@ def of_a_process(settings: list[str]) -> Schema:
         "nodeSelector": labels,
         "tolerations": objects,
         "podAnnotations": labels,
-        "terminationGracePeriodSeconds": {"type": "integer", "minimum": 30},
+        "terminationGracePeriodSeconds": {"type": "integer", "minimum": 35},
         "global": _shared(settings),
     }
     return {"$schema": _DRAFT, "title": "One process of NeoForge"} | closed(properties)
