@@ -19,6 +19,9 @@ CHECK = "/grpc.health.v1.Health/Check"
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
+AGE = ("grpc.max_connection_age_ms", 20)
+
+
 class Replica(health_aio.HealthServicer):
     """A server of nothing but its own health, which counts who asks."""
 
@@ -28,8 +31,9 @@ class Replica(health_aio.HealthServicer):
         self.asked += 1
         return await super().Check(request, context)
 
-    async def start(self) -> None:
-        self.server = grpc.aio.server(interceptors=[CallInterceptor({CHECK: ANYONE}, frozenset())])
+    async def start(self, *options: tuple[str, int]) -> None:
+        interceptors = [CallInterceptor({CHECK: ANYONE}, frozenset())]
+        self.server = grpc.aio.server(interceptors=interceptors, options=options)
         health_pb2_grpc.add_HealthServicer_to_server(self, self.server)
         self.port = self.server.add_insecure_port("127.0.0.1:0")
         await self.set(ACCEPTING, SERVING)
@@ -99,6 +103,16 @@ async def test_where_every_replica_goes_calls_fail_at_once_and_come_back_with_th
     await until(refused)
     await replicas[0].set(ACCEPTING, SERVING)
     await stub.Check(health_pb2.HealthCheckRequest(), timeout=60, wait_for_ready=True)
+
+
+async def test_no_call_is_lost_to_a_connection_that_reaches_its_age() -> None:
+    replica = Replica()
+    await replica.start(AGE)
+    async with channel(f"127.0.0.1:{replica.port}", None, heeds_farewells=True) as made:
+        stub = health_pb2_grpc.HealthStub(made)
+        for _ in range(500):
+            await stub.Check(health_pb2.HealthCheckRequest(), timeout=60, wait_for_ready=True)
+    await replica.server.stop(None)
 
 
 @pytest.mark.parametrize("heeds", [True, False])

@@ -62,7 +62,7 @@ rolling() { # every replica of projects, auth and the gateway restarted in turn 
         for container in $(containers "$service"); do
             podman restart --time 35 "$container" >/dev/null
             until_true 90 "$container is healthy" healthy "$container"
-            sleep 10 # minReadySeconds of the chart: callers learn the address that it has now
+            sleep 20 # minReadySeconds of the chart: callers learn the address that it has now
             echo "restarted $container"
         done
     done

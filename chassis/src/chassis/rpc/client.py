@@ -29,7 +29,8 @@ _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),  # a page of 100 of the longest texts, each with its HTML
-    ("grpc.enable_retries", 0),  # retries are decided where it is known whether a call may be repeated
+    # gRPC's own retries stay on: without a policy they are those of calls that no server has seen, as when a connection
+    # reaches its age. Others are decided where it is known whether a call may be repeated.
 )
 
 # The channel watches grpc.health.v1 of every replica: a call that meets a server in its last millisecond is lost.
