@@ -43,9 +43,7 @@ _OPTIONS: Final = (
     ("grpc.so_reuseport", 0),  # a second process on the same port is a mistake to be told, not load balancing
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # Callers look a name up again only when a connection ends: so each ends soon, and new replicas get their share
-    # before the next old one goes (minReadySeconds of the chart).
-    ("grpc.max_connection_age_ms", 15_000),
+    ("grpc.max_connection_age_ms", 30 * 60_000),  # so that clients see new replicas of a name
     ("grpc.max_connection_age_grace_ms", 11 * 60_000),  # longer than a file may take (the gateway's call.py)
 )
 
