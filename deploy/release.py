@@ -1,7 +1,14 @@
-"""Prints what CHANGELOG.md says of a release, once the versions of everything agree with it: `release.py 1.2.3`."""
+"""What a release is made of.
+
+release.py notes 1.2.3                          what CHANGELOG.md says of it, once the versions of everything agree
+release.py processes                            what has an image, as JSON
+release.py images REGISTRY 1.2.3 FOLDER         the chart's values that name these images by the digests in FOLDER
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 import re
 import sys
 import tomllib
@@ -39,9 +46,28 @@ def versions() -> dict[str, str]:
     return found
 
 
-def main() -> int:
+def processes() -> list[str]:
+    """What has an image: the gateway, and every folder of services/."""
+    return ["gateway", *sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))]
+
+
+def images(registry: str, version: str, folder: Path) -> str:
+    """Values of the chart by which these very images run; a digest is that of `folder` under the process's name.
+
+    Raises:
+        ValueError: one has none.
+    """
+    values: dict[str, object] = {"global": {"image": {"registry": registry, "tag": version}}}
+    for process in processes():
+        digest = (folder / process).read_text().strip() if (folder / process).is_file() else ""
+        if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+            raise ValueError(f"{process} has no digest: {digest!r}")
+        values[process] = {"image": {"digest": digest}}
+    return yaml.safe_dump(values, sort_keys=False)
+
+
+def of_version(version: str) -> int:
     """Say what keeps the release from being made, or what it brings."""
-    version = sys.argv[1]
     others = {path: has for path, has in versions().items() if has != version}
     for path, has in others.items():
         print(f"{path} says {has}, not {version}", file=sys.stderr)
@@ -52,6 +78,23 @@ def main() -> int:
         return 1
     print(text)
     return int(bool(others))
+
+
+def main() -> int:
+    """Do what the first argument says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("notes").add_argument("version")
+    verbs.add_parser("processes")
+    verb = verbs.add_parser("images")
+    verb.add_argument("registry")
+    verb.add_argument("version")
+    verb.add_argument("folder", type=Path)
+    given = parser.parse_args()
+    if given.verb == "notes":
+        return of_version(given.version)
+    print(json.dumps(processes()) if given.verb == "processes" else images(given.registry, given.version, given.folder))
+    return 0
 
 
 if __name__ == "__main__":

@@ -112,7 +112,15 @@ def test_the_sql_of_all_migrations_can_be_printed(versions: Path, capsys: pytest
     assert "CREATE INDEX CONCURRENTLY things_idx" in printed
 
 
-def test_the_revision_is_out_of_the_run_time_roles_hands(url: str, versions: Path, postgresql: object) -> None:
+def test_what_a_schema_lacks_is_told(url: str, versions: Path) -> None:
+    assert runner.behind(url, versions, TABLES) == "schema things is at None, not at 0002"
+    runner.upgrade(url, versions, TABLES, "0001")
+    assert runner.behind(url, versions, TABLES) == "schema things is at 0001, not at 0002"
+    runner.upgrade(url, versions, TABLES)
+    assert runner.behind(url, versions, TABLES) == ""
+
+
+def test_the_run_time_role_reads_the_revision_and_writes_it_not(url: str, versions: Path, postgresql: object) -> None:
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("DROP ROLE IF EXISTS things")
         admin.execute("CREATE ROLE things")
@@ -120,8 +128,9 @@ def test_the_revision_is_out_of_the_run_time_roles_hands(url: str, versions: Pat
             "ALTER DEFAULT PRIVILEGES IN SCHEMA things GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO things"
         )
         runner.upgrade(url, versions, TABLES)
-        may = "SELECT has_table_privilege('things', %s, 'SELECT')"
-        assert admin.execute(may, ["things.things"]).fetchone() == (True,)
-        assert admin.execute(may, ["things.alembic_version"]).fetchone() == (False,)
+        may = "SELECT has_table_privilege('things', %s, %s)"
+        assert admin.execute(may, ["things.things", "DELETE"]).fetchone() == (True,)
+        assert admin.execute(may, ["things.alembic_version", "SELECT"]).fetchone() == (True,)
+        assert admin.execute(may, ["things.alembic_version", "INSERT, UPDATE, DELETE"]).fetchone() == (False,)
         admin.execute("DROP OWNED BY things")
         admin.execute("DROP ROLE things")

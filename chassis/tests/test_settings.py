@@ -124,11 +124,7 @@ def test_tls_files_are_read_when_they_are_asked_for(monkeypatch: pytest.MonkeyPa
     assert tls.chain == (b"a renewed key", b"the first CERTIFICATE")
 
 
-def test_migrations_want_the_owners_url_alone(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
-        load(MigrationSettings)
-    assert "NEOFORGE_MIGRATION_DATABASE_URL: Field required" in capsys.readouterr().err
+def test_migrations_want_the_owners_url_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NEOFORGE_DATABASE_URL")
     monkeypatch.setenv("NEOFORGE_MIGRATION_DATABASE_URL", "postgresql://owner:x@localhost/neoforge")
     assert load(MigrationSettings).log_level == "INFO"

@@ -46,7 +46,10 @@ resources = closed(
         for kind in ("requests", "limits")
     }
 )
-image = closed({"repository": text, "tag": text, "pullPolicy": _texts("Always", "IfNotPresent", "Never")})
+digest: Schema = {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"}
+image = closed(
+    {"repository": text, "tag": text, "digest": digest, "pullPolicy": _texts("Always", "IfNotPresent", "Never")}
+)
 autoscaling = closed({"enabled": switch, "minReplicas": positive, "maxReplicas": positive, "cpuPercent": percent})
 
 
@@ -147,7 +150,7 @@ def of_a_process(settings: list[str]) -> Schema:
         "nodeSelector": labels,
         "tolerations": objects,
         "podAnnotations": labels,
-        "terminationGracePeriodSeconds": {"type": "integer", "minimum": 30},
+        "terminationGracePeriodSeconds": {"type": "integer", "minimum": 35},
         "global": _shared(settings),
     }
     return {"$schema": _DRAFT, "title": "One process of NeoForge"} | closed(properties)

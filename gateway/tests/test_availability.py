@@ -1,6 +1,7 @@
 """What happens when parts die, hang or fail, and when clients go away."""
 
 import asyncio
+import signal
 import socket
 import threading
 import time
@@ -216,6 +217,23 @@ def test_sigterm_lets_running_requests_end_and_takes_no_new_ones(redis_server: R
         assert not stopping.is_alive()
 
 
+def test_a_gateway_that_goes_says_so_first_and_answers_until_it_is_heard(
+    redis_server: Redis, issuer: StandInIssuer
+) -> None:
+    edge = Edge(redis_server.url, issuer, farewell_s=30)
+    edge.start()
+    headers = {"Authorization": f"Bearer {issuer.token(INES)}"}
+    with httpx.Client(base_url=edge.url, headers=headers) as client:
+        wait_for(lambda: ready(client)["status"] == "ready")
+        stopping = in_a_thread(edge.stop)
+        wait_for(lambda: ready(client).get("accepting") == "down")
+        assert not refuses(edge.port)
+        assert client.get(PATH).status_code == 200
+        edge._server.handle_exit(signal.SIGINT, None)  # someone cannot wait
+    stopping.join(20)
+    assert not stopping.is_alive()
+
+
 def in_a_thread(work: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=work)
     thread.start()
@@ -244,7 +262,7 @@ def test_without_redis_requests_are_served_and_ready_names_it(tmp_path: Path, is
             assert answer.status_code == 200
             assert answer.headers["RateLimit-Policy"] == '"reads";q=30;w=60'
             refused = next(a for a in (client.get(PATH) for _ in range(40)) if a.status_code != 200)
-            assert (refused.status_code, int(refused.headers["Retry-After"]) >= 1) == (503, True)
+            assert (refused.status_code, int(refused.headers["Retry-After"]) >= 1) == (429, True)
             assert refused.json()["type"].endswith("/problems/temporary-reduced-capacity")
             assert refused.json()["violated-policies"] == ["reads"]
             server.start()

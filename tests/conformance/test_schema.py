@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from chassis.embedded.postgresql import PostgreSQL, create_database, create_service
 from chassis.migrations import runner
 from chassis.service import Service
+from chassis.settings import EX_CONFIG
 from chassis.testing.acting import Actor, Rows
 from chassis.testing.plugin import PASSWORD, Logins, logins
 from chassis.testing.process import ServiceProcess
@@ -106,6 +107,20 @@ def test_three_migrations_at_once_on_an_empty_database_all_succeed(
             assert process.ended() == 0, process.plain
     assert catalog(empty.admin, service) == catalog(database.admin, service)
     assert len(revisions(empty)) == 1
+
+
+def test_without_the_owners_login_migrate_only_says_whether_there_is_something_to_do(
+    empty: Logins, service: Service[Any]
+) -> None:
+    for variables, ends, says in (
+        ({}, EX_CONFIG, "NEOFORGE_MIGRATION_DATABASE_URL: must be set"),
+        ({"NEOFORGE_DATABASE_URL": empty.service}, 1, f"schema {service.name} is at None, not at "),
+        ({"NEOFORGE_MIGRATION_DATABASE_URL": empty.owner}, 0, "is at head"),
+        ({"NEOFORGE_DATABASE_URL": empty.service}, 0, "as it should be"),
+    ):
+        with ServiceProcess(service.name, "migrate", variables) as process:
+            assert process.ended() == ends, process.plain
+            assert says in "\n".join([*process.plain, *(line["message"] for line in process.logged)])
 
 
 def revisions(database: Logins) -> list[Any]:
@@ -209,7 +224,6 @@ async def test_the_run_time_role_writes_rows_and_nothing_else(
             f"TRUNCATE {schema}.{table} CASCADE",
             "SELECT * FROM neighbour.secrets",
             "INSERT INTO neighbour.secrets VALUES ('x')",
-            f"TABLE {schema}.alembic_version",
             f"DELETE FROM {schema}.alembic_version",  # noqa: S608 - a name
             "SELECT rolpassword FROM pg_authid",
             "COPY (SELECT 1) TO PROGRAM 'id'",

@@ -227,6 +227,51 @@ def test_only_the_drawn_arrows_are_open(default: list[Object]) -> None:
             assert rule.get("ports") or rule.get("to"), "a rule that opens everything"
 
 
+NAMED = {5432: "postgresql", 6379: "redis", 443: "web", 587: "mail", 465: "mail"}
+Arrow = tuple[str, str]
+
+
+def process(labels: dict[str, str]) -> str:
+    """As the drawing calls it."""
+    whose, component = labels["app.kubernetes.io/name"], labels["app.kubernetes.io/component"]
+    return whose if component == "serve" else f"{whose}-{component}"
+
+
+def peers(rule: Object, direction: str) -> set[str]:
+    return {process(p["podSelector"]["matchLabels"]) for p in rule.get(direction, []) if "podSelector" in p}
+
+
+def drawn() -> set[Arrow]:
+    """The arrows of the drawing in docs/architecture.md, `a & b --> c & d` taken apart."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    (drawing,) = re.findall(r"```mermaid\n(.*?)```", page, re.DOTALL)
+    found = set()
+    for line in drawing.splitlines():
+        ends = [re.sub(r"[\[(].*", "", part).strip() for part in re.split(r"-->|&", line)]
+        sources = line.partition("-->")[0].count("&") + 1
+        if "-->" in line:
+            found |= {(source, end) for source in ends[:sources] for end in ends[sources:]}
+    return found
+
+
+def test_the_open_arrows_are_those_of_the_drawing_at_both_ends(default: list[Object]) -> None:
+    leaves, enters = set[Arrow](), set[Arrow]()
+    for item in default:
+        labels = item["spec"]["podSelector"]["matchLabels"] if item["kind"] == "NetworkPolicy" else {}
+        if "app.kubernetes.io/component" not in labels or process(labels) == "test":
+            continue
+        own = process(labels)
+        for rule in item["spec"]["egress"]:
+            ports = {port["port"] for port in rule["ports"]}
+            if ports != {53}:
+                leaves |= {(own, to) for to in peers(rule, "to") or {NAMED[port] for port in ports}}
+        for rule in item["spec"]["ingress"]:
+            enters |= {(peer, own) for peer in (peers(rule, "from") if "from" in rule else {"clients"})}
+    outside = {"clients", *NAMED.values()}
+    assert leaves == {arrow for arrow in drawn() if arrow[0] != "clients"}
+    assert enters == {arrow for arrow in drawn() if arrow[1] not in outside}
+
+
 def test_the_login_that_owns_a_schema_reaches_its_migration_alone(default: list[Object]) -> None:
     for whose, pod in pods(default):
         named = {

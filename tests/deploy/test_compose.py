@@ -46,6 +46,7 @@ def test_every_service_serves_works_and_migrates(services: dict[str, Any], servi
     assert (worker["command"], migrate["command"]) == (["worker"], ["migrate"])
     assert serve["depends_on"][f"{service}-migrate"] == {"condition": "service_completed_successfully"}
     assert migrate["depends_on"] == {"roles": {"condition": "service_completed_successfully"}}
+    assert migrate["build"] == serve["build"]
     target = f"NEOFORGE_{service.upper()}_TARGET"
     assert services["gateway"]["environment"][target] == f"{service}:8090"
 
@@ -93,23 +94,32 @@ def test_what_others_wait_for_has_a_health_check_by_a_query(services: dict[str, 
 def test_secrets_come_from_files_and_stand_in_no_environment(compose: dict[str, Any], services: dict[str, Any]) -> None:
     declared, used = set(compose["secrets"]), set()
     for service in services.values():
-        used |= {secret if isinstance(secret, str) else secret["source"] for secret in service.get("secrets", [])}
+        used |= held_by(service)
         for setting in service.get("environment", {}):
             assert not re.search(r"(SECRET|PASSWORD|SECRET_KEY|DATABASE_URL|REDIS_URL)$", setting), setting
     assert used == declared
 
 
-def test_a_process_holds_its_own_certificate_and_logins_alone(services: dict[str, Any]) -> None:
+def held_by(service: dict[str, Any]) -> set[str]:
+    return {secret if isinstance(secret, str) else secret["source"] for secret in service.get("secrets", [])}
+
+
+def test_the_login_that_owns_a_schema_is_in_the_one_shot_of_its_migrations_alone(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        owners = {secret for secret in held_by(service) if secret.endswith("-migration-database-url")}
+        own = {f"{name.removesuffix('-migrate')}-migration-database-url"} if name.endswith("-migrate") else set()
+        assert owners == own, name
+        if own:
+            assert held_by(service) == own, name
+            assert set(service["environment"]) == {"NEOFORGE_MIGRATION_DATABASE_URL_FILE"}
+
+
+def test_a_process_holds_its_own_certificate_and_login_alone(services: dict[str, Any]) -> None:
     shared = {"ca.crt", "redis-url", "cursor-secret", "webhook-secret-key"}
     for service in SERVICES:
-        for name in (service, f"{service}-worker", f"{service}-migrate"):
-            held = {s if isinstance(s, str) else s["source"] for s in services[name]["secrets"]} - shared
-            own = {
-                f"{service}-tls-crt",
-                f"{service}-tls-key",
-                f"{service}-database-url",
-                f"{service}-migration-database-url",
-            }
+        for name in (service, f"{service}-worker"):
+            held = held_by(services[name]) - shared
+            own = {f"{service}-tls-crt", f"{service}-tls-key", f"{service}-database-url"}
             assert own <= held
             assert not [
                 secret for secret in held - own for other in SERVICES if other != service and secret.startswith(other)
@@ -137,7 +147,10 @@ def test_every_process_is_scraped() -> None:
 
 def test_the_override_runs_every_process_from_this_checkout(services: dict[str, Any]) -> None:
     override = yaml.safe_load((ROOT / "compose.override.yaml").read_text())["services"]
-    assert set(override) == {"gateway", *SERVICES, *(f"{service}-worker" for service in SERVICES)}
+    assert set(override) == {
+        "gateway",
+        *(f"{service}{suffix}" for service in SERVICES for suffix in ("", "-worker", "-migrate")),
+    }
     for service in override.values():
         for volume in service["volumes"]:
             assert (ROOT / volume.split(":")[0]).is_dir(), volume

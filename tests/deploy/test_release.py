@@ -4,6 +4,7 @@ from types import ModuleType
 
 import pytest
 import yaml
+from charts import containers, pods, rendered
 
 ROOT = Path(__file__).parents[2]
 CHANGELOG = "# Changelog\n\n## 1.1.0 (2026-02-01)\n\n- More.\n\n## 1.0.0\n\n- The first.\n"
@@ -34,10 +35,34 @@ def test_everything_has_one_version_which_the_changelog_knows(release: ModuleTyp
     assert release.notes((ROOT / "CHANGELOG.md").read_text(), version)
 
 
-def test_the_release_builds_the_image_of_every_process() -> None:
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+def test_the_release_builds_the_image_of_every_process_without_naming_one(release: ModuleType) -> None:
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
+    assert yaml.safe_load(text)["jobs"]["images"]["strategy"]["matrix"] == {
+        "service": "${{ fromJSON(needs.changelog.outputs.processes) }}"
+    }
     services = {path.parent.name for path in (ROOT / "services").glob("*/pyproject.toml")}
-    assert set(workflow["jobs"]["images"]["strategy"]["matrix"]["service"]) == services | {"gateway"}
+    assert set(release.processes()) == services | {"gateway"}
+    assert not [service for service in services if f" {service}" in text]
+
+
+def test_a_release_names_its_images_by_digest_as_the_chart_reads_it(release: ModuleType, tmp_path: Path) -> None:
+    for number, process in enumerate(release.processes()):
+        (tmp_path / process).write_text(f"sha256:{number:064x}\n")
+    values = tmp_path / "images.yaml"
+    values.write_text(release.images("ghcr.io/example/neoforge", "1.2.3", tmp_path))
+    found = {
+        container["image"]
+        for whose, pod in pods(rendered("--values", values))
+        for container in containers(pod)
+        if "edge" not in whose and "test" not in whose
+    }
+    assert found == {
+        f"ghcr.io/example/neoforge/{process}:1.2.3@sha256:{number:064x}"
+        for number, process in enumerate(release.processes())
+    }
+    (tmp_path / "projects").unlink()
+    with pytest.raises(ValueError, match="projects has no digest"):
+        release.images("ghcr.io/example/neoforge", "1.2.3", tmp_path)
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.stem)

@@ -12,6 +12,10 @@ IDEMPOTENCY_KEY = "idempotency-key"
 IDEMPOTENCY_FINGERPRINT = "idempotency-fingerprint"
 IDEMPOTENCY_REPLAYED = "idempotency-replayed"
 
+ACCEPTING = "accepting"
+"""To grpc.health.v1, whether a replica takes new calls: from its start until it says that it goes. Callers choose
+replicas by it, not by the health of the whole: where all are without a database, their error tells more than none."""
+
 
 @dataclass
 class Call:

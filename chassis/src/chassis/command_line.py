@@ -31,6 +31,8 @@ async def _serve(service: Service[S], settings: S) -> None:
     memory.give_back()
     await stop.wait()
     log.info("%s drains", service.name)
+    await running.health.drain()
+    await asyncio.sleep(settings.farewell_s)
     await running.stop()
     log.info("%s has stopped", service.name)
 
@@ -41,9 +43,15 @@ def _migrate(service: Service[Any], verb: str) -> None:
     if verb == "sql":
         runner.script(service.migrations, service.tables)
         return
-    migration = load(MigrationSettings)
-    logs.setup(service.name, migration.log_level)
-    runner.upgrade(migration.migration_database_url.get_secret_value(), service.migrations, service.tables)
+    told = load(MigrationSettings)
+    logs.setup(service.name, told.log_level)
+    if told.migration_database_url is not None:
+        runner.upgrade(told.migration_database_url.get_secret_value(), service.migrations, service.tables)
+    elif told.database_url is None:
+        refuse([("NEOFORGE_MIGRATION_DATABASE_URL", "must be set, to the login of the role that owns the schema")])
+    elif behind := runner.behind(told.database_url.get_secret_value(), service.migrations, service.tables):
+        log.critical("%s; `migrate` it where NEOFORGE_MIGRATION_DATABASE_URL is set", behind)
+        sys.exit(1)
 
 
 def main(service: Service[Any], arguments: Sequence[str] | None = None) -> None:
@@ -54,7 +62,7 @@ def main(service: Service[Any], arguments: Sequence[str] | None = None) -> None:
     worker = verbs.add_parser("worker", help="run jobs, hand them out and schedule them until SIGTERM")
     worker.add_argument("--only", choices=("consumer", "relay", "scheduler"), help="do one of the three alone")
     command.add_verb(verbs)
-    verbs.add_parser("migrate", help="bring the schema up to date, as the role that owns it")
+    verbs.add_parser("migrate", help="bring the schema up to date, as its owner; else say whether it is")
     verbs.add_parser("sql", help="print the SQL of all migrations")
     options = parser.parse_args(arguments)
     verb = options.verb

@@ -10,6 +10,7 @@ from typing import Final
 from grpc_health.v1 import _async as aio
 from grpc_health.v1 import health_pb2
 
+from chassis.call import ACCEPTING
 from chassis.database import Database
 from chassis.errors import Unavailable
 
@@ -59,12 +60,14 @@ class Health:
         await self._tell(DATABASE, answers)
         if not self._draining:
             self.ready = answers
+            await self._tell(ACCEPTING, serving=True)
             await self._tell(WHOLE, answers)
 
     async def drain(self) -> None:
         """Say NOT_SERVING from now on, so that callers go elsewhere while running calls end."""
         self._draining = True
         self.ready = False
+        await self._tell(ACCEPTING, serving=False)
         await self._tell(WHOLE, serving=False)
 
     async def _tell(self, part: str, serving: bool) -> None:

@@ -44,7 +44,7 @@ _OPTIONS: Final = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_connection_age_ms", 30 * 60_000),  # so that clients see new replicas of a name
-    ("grpc.max_connection_age_grace_ms", 60_000),
+    ("grpc.max_connection_age_grace_ms", 11 * 60_000),  # longer than a file may take (the gateway's call.py)
 )
 
 

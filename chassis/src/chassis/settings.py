@@ -131,6 +131,8 @@ class ProcessSettings(_Settings):
     tls_ca: FilePath | None = None
     tls_certificate: FilePath | None = None
     tls_key: FilePath | None = None
+    farewell_s: Annotated[float, Field(ge=0, le=30)] = 2.0
+    """How long a process that ends goes on taking requests after it has said that it goes, for callers to hear it."""
 
     @field_validator("tls_ca", "tls_certificate", "tls_key")
     @classmethod
@@ -203,9 +205,10 @@ class ServiceSettings(ProcessSettings):
 
 
 class MigrationSettings(_Settings):
-    """What `migrate` is told: the login of the role that owns the schema."""
+    """What `migrate` is told: the login of the role that owns the schema, or the run-time one, to look and no more."""
 
-    migration_database_url: DatabaseUrl
+    migration_database_url: DatabaseUrl | None = None
+    database_url: DatabaseUrl | None = None
 
 
 def split(value: object) -> object:

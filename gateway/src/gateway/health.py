@@ -25,12 +25,18 @@ class Readiness:
         self._probes = probes
         self._states = dict.fromkeys(probes, False)
         self._seen = float("-inf")
+        self._leaving = False
+
+    def leave(self) -> None:
+        """Be ready for nothing from now on: this gateway goes, and whoever sends requests should ask another."""
+        self._leaving = True
 
     def states(self) -> dict[str, bool]:
         """Give each dependency's name, and whether it answered the last probe."""
+        states = dict(self._states)
         if time.monotonic() - self._seen > _STALE_S:
-            return dict.fromkeys(self._states, False)
-        return dict(self._states)
+            states = dict.fromkeys(states, False)
+        return states | {"accepting": False} if self._leaving else states
 
     async def watch(self) -> None:
         """Probe twice a second, until cancelled."""

@@ -292,7 +292,7 @@ TYPES: Final[dict[str, Type]] = {
     "REDUCED_CAPACITY": Type(
         "temporary-reduced-capacity",
         "Fewer requests than usual are admitted",
-        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.TOO_MANY_REQUESTS,
         "For as long as the gateways cannot count together, each admits its part of every quota. Wait for the seconds "
         "in Retry-After; the next request is admitted then.",
     ),

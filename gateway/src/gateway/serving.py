@@ -1,6 +1,8 @@
 """The gateway from start to end: what it is made of, what runs beside the requests, and the HTTP server around it."""
 
 import asyncio
+import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -29,6 +31,7 @@ from neoforge.projects.v1.projects_pb2_grpc import ProjectsServiceStub
 from neoforge.projects.v1.webhooks_pb2_grpc import WebhooksServiceStub
 
 _REDIS_TIMEOUT_S = 0.25
+_TICK_S = 0.1  # as uvicorn's own
 
 
 @asynccontextmanager
@@ -43,11 +46,11 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
         )
         stack.push_async_callback(redis.aclose)
         client = await stack.enter_async_context(httpx.AsyncClient())
-        projects_channel = Channel(settings.projects_target, settings.tls)
+        projects_channel = Channel(settings.projects_target, settings.tls, heeds_farewells=True)
         stack.push_async_callback(projects_channel.close, None)
 
         reached = {
-            service: Channel(target, settings.tls)
+            service: Channel(target, settings.tls, heeds_farewells=True)
             for service in SERVICES
             if (target := settings.target(service.name)) is not None
         }
@@ -93,8 +96,24 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
         yield parts, app
 
 
-def http_server(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Server:
+class _Server(uvicorn.Server):
+    """Says that it goes before it takes no more connections, so that the proxy in front loses no request on the way."""
+
+    def __init__(self, config: uvicorn.Config, readiness: health.Readiness, farewell_s: float) -> None:
+        super().__init__(config)
+        self._readiness, self._farewell_s = readiness, farewell_s
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._readiness.leave()
+        end = time.monotonic() + self._farewell_s
+        while not self.force_exit and time.monotonic() < end:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(_TICK_S)
+        await super().shutdown(sockets)
+
+
+def http_server(app: ASGIApp, parts: Parts) -> uvicorn.Server:
     """Put the HTTP server around the application."""
+    settings = parts.settings
     host, _, port = settings.listen.rpartition(":")
     config = uvicorn.Config(
         app,
@@ -110,10 +129,10 @@ def http_server(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Server:
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.drain_s,
     )
-    return uvicorn.Server(config)
+    return _Server(config, parts.readiness, settings.farewell_s)
 
 
 async def serve(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT, then let running requests end."""
-    async with running(settings) as (_, app):
-        await http_server(app, settings).serve()
+    async with running(settings) as (parts, app):
+        await http_server(app, parts).serve()

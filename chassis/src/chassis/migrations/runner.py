@@ -8,6 +8,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,21 @@ def upgrade(url: str, versions: Path, metadata: sa.MetaData, revision: str = "he
     log.info("schema %s is at %s", schema, revision)
 
 
+def behind(url: str, versions: Path, metadata: sa.MetaData) -> str:
+    """Say what the schema lacks of the migrations in `versions`, if anything; either role of its service may ask."""
+    schema = metadata.schema or "public"
+    wanted = ScriptDirectory.from_config(config(versions, metadata)).get_current_head()
+    role = engine(url)
+    with role.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table_schema": schema})
+        found = context.get_current_revision()
+    role.dispose()
+    if found != wanted:
+        return f"schema {schema} is at {found}, not at {wanted}"
+    log.info("schema %s is at %s, as it should be", schema, found)
+    return ""
+
+
 def _wait_for_turn(connection: sa.Connection, schema: str) -> None:
     """Take the lock of the schema's migrations, for the session, since a migration may commit in between.
 
@@ -68,13 +85,14 @@ def _wait_for_turn(connection: sa.Connection, schema: str) -> None:
 
 
 def _keep_for_the_owner(connection: sa.Connection, schema: str) -> None:
-    """Take the revision out of the run-time role's hands, which default privileges have given it."""
+    """Let the run-time role read the revision, and no more; default privileges have given it into its hands."""
     quoted = connection.dialect.identifier_preparer.quote(schema)
     table = f"{quoted}.alembic_version"
     role = sa.text("SELECT FROM pg_roles WHERE rolname = :role")
     exists = connection.execute(sa.text("SELECT to_regclass(:table)"), {"table": table}).scalar_one()
     if exists and connection.execute(role, {"role": schema}).first() is not None:
         connection.execute(sa.text(f"REVOKE ALL ON {table} FROM {quoted}"))
+        connection.execute(sa.text(f"GRANT SELECT ON {table} TO {quoted}"))
 
 
 def downgrade(url: str, versions: Path, metadata: sa.MetaData, revision: str) -> None:

@@ -1,11 +1,13 @@
 """A channel that notices death and revival fast, and whose methods know where they lead."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import grpc
 
+from chassis import call as calls
 from chassis.settings import Tls
 
 _OPTIONS: Final = (
@@ -18,7 +20,15 @@ _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),  # a page of 100 of the longest texts, each with its HTML
-    ("grpc.enable_retries", 0),  # retries are decided where it is known whether a call may be repeated
+    # gRPC's own retries stay on: without a policy they are those of calls that no server has seen, as when a connection
+    # reaches its age. Others are decided where it is known whether a call may be repeated.
+)
+
+# The channel watches grpc.health.v1 of every replica: a call that meets a server in its last millisecond is lost.
+# Source: https://github.com/grpc/proposal/blob/master/A17-client-side-health-checking.md
+_HEED_FAREWELLS: Final = (
+    "grpc.service_config",
+    json.dumps({"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": calls.ACCEPTING}}),
 )
 
 
@@ -36,16 +46,20 @@ class Method:
 
 
 class Channel(grpc.aio.Channel):
-    """A channel to `host:port`, mutually authenticated when `tls` is given; stubs on it are made of `Method`s."""
+    """A channel to `host:port`, mutually authenticated when `tls` is given; stubs on it are made of `Method`s.
 
-    def __init__(self, target: str, tls: Tls | None) -> None:
+    With `heeds_farewells` a replica that says it goes gets no more calls; only services of this house do.
+    """
+
+    def __init__(self, target: str, tls: Tls | None, *, heeds_farewells: bool = False) -> None:
         self.target = target
+        options = (*_OPTIONS, _HEED_FAREWELLS) if heeds_farewells else _OPTIONS
         if tls is None:
-            self._channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
+            self._channel = grpc.aio.insecure_channel(target, options=options)
         else:
             key, chain = tls.chain
             credentials = grpc.ssl_channel_credentials(tls.ca, key, chain)
-            self._channel = grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
+            self._channel = grpc.aio.secure_channel(target, credentials, options=options)
 
     def unary_unary(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Make a method that takes a message and gives one."""

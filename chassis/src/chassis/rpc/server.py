@@ -44,6 +44,8 @@ _DEADLINE_SLACK_S: Final = 0.1
 
 _PROBES: Final = "/grpc.health."
 """Asked every second by machines: no spans, as of the gateway's probes."""
+_WATCH: Final = "/grpc.health.v1.Health/Watch"
+"""Lasts as long as its caller's connection, so it is no call to be timed, and anyone may."""
 
 _FAULTS = frozenset({Kind.INTERNAL, Kind.UNAVAILABLE, Kind.DEADLINE})
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -68,6 +70,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
     ) -> Handler:
         """Give the wrapped handler of the called method."""
         method = handler_call_details.method
+        if method == _WATCH:
+            return await continuation(handler_call_details)
         known = self._wrapped.get(method)
         if known is None:
             handler = await continuation(handler_call_details)

@@ -61,6 +61,8 @@ class Client:
         return f"/{self._methods[method].containing_service.full_name}/{method}"
 
     async def __aenter__(self) -> Self:
+        """Connect: a call itself does not wait for that, since it is to tell when a service is away."""
+        await self.channel.channel_ready()
         return self
 
     async def __aexit__(

@@ -159,6 +159,7 @@ def settings_of(service: Service[Any], database: Logins, authority: Authority, o
         tls_certificate=identity.certificate,
         tls_key=identity.key,
         database_url=database.service,
+        farewell_s=0,
         database_pool_size=5,
         cursor_secret=PASSWORD,
         **own,

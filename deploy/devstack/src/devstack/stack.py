@@ -242,6 +242,7 @@ class Stack:
         return {
             **self._tls_environment(process),
             "NEOFORGE_ENVIRONMENT": "development",
+            "NEOFORGE_FAREWELL_S": "0",  # there is one of each: nobody else could be asked meanwhile
             "NEOFORGE_REDIS_URL": self.redis.url,
             "NEOFORGE_CURSOR_SECRET": self.folders.secret("cursor-secret"),
         }

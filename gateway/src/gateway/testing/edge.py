@@ -56,12 +56,11 @@ class Edge:
 
     def _run(self) -> None:
         try:
-            self._loop.run_until_complete(self._serve())
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
         except BaseException as fault:  # noqa: BLE001 - it is raised again in the test's thread
             self._fault = fault
             self._started.set()
-        finally:
-            self._loop.close()
 
     async def _serve(self) -> None:
         await self.service.start()
@@ -78,12 +77,13 @@ class Edge:
                 "token_audience": AUDIENCE,
                 "keep_alive_s": 30,
                 "drain_s": 5,
+                "farewell_s": 0,
                 **self._settings,
             },
         )
         async with running(settings) as (parts, app):
             self.parts = parts
-            server: uvicorn.Server = http_server(app, settings)
+            server: uvicorn.Server = http_server(app, parts)
             self._server = server
             serving = asyncio.create_task(server.serve())
             while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it

@@ -260,7 +260,7 @@ class StandInServer:
         self.community.add_to(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
-        for part in ("", "database"):
+        for part in ("", "database", "accepting"):
             await self.health.set(part, health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
 

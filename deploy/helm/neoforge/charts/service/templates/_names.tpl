@@ -20,6 +20,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- define "service.tag" -}}{{ .Values.image.tag | default .Values.global.image.tag | default .Chart.AppVersion }}{{- end }}
 {{- define "service.image" -}}
 {{ .Values.image.repository | default (printf "%s/%s" .Values.global.image.registry (include "service.name" .)) }}:{{ include "service.tag" . }}
+{{- with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end }}
 {{- define "service.port" -}}{{ ternary 8080 8090 (eq .Values.kind "http") }}{{- end }}
 {{- define "service.operationsPort" -}}{{ ternary 8080 8091 (eq .Values.kind "http") }}{{- end }}
