@@ -78,9 +78,10 @@ async def test_any_invented_part_of_an_identity_is_refused(
 async def test_a_caller_without_a_certificate_gets_no_connection(
     running: RunningService[Any], specimen: Specimen, service: Service[Any]
 ) -> None:
-    async with Client(f"127.0.0.1:{running.port}", None, service.descriptors) as client:
-        with pytest.raises(RemoteError) as told:
-            await Actor(client, specimen)(specimen.read(str(uuid4())))
+    client = Client(f"127.0.0.1:{running.port}", None, service.descriptors)
+    with pytest.raises(RemoteError) as told:
+        await Actor(client, specimen)(specimen.read(str(uuid4())))
+    await client.channel.close(None)
     assert told.value.code is grpc.StatusCode.UNAVAILABLE
 
 
