@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
 from gateway.openapi import document as describe_api
-from gateway.problems import TYPES
+from gateway.problem_types import TYPES
 from gateway.routes import invitations, projects, webhooks
 from gateway.services import SERVICES
 from gateway.testing.edge import Edge

@@ -3,7 +3,7 @@ import re
 import httpx
 import pytest
 
-from gateway.problems import TYPES
+from gateway.problem_types import TYPES
 from gateway.testing.edge import PUBLIC_URL
 
 PATH = "/api/v1/projects"

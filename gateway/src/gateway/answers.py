@@ -14,11 +14,12 @@ from chassis import logs
 from gateway import problems, scanners
 from gateway.body import ClientGone
 from gateway.operations import IdConvertor, Operation
+from gateway.problem_types import TYPES
 from gateway.problems import Problem
 
 log = logging.getLogger(__name__)
 
-_BY_STATUS = {int(type_.status): reason for reason, type_ in reversed(problems.TYPES.items())}
+_BY_STATUS = {int(type_.status): reason for reason, type_ in reversed(TYPES.items())}
 
 
 class Problems:

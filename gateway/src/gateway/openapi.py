@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import cspreports, probes, problems
 from gateway.declaration import Declaration, Key, Kind, Tagged
-from gateway.problems import TYPES
+from gateway.problem_types import TYPES
 
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _PROBLEM_REF: Final = {"$ref": "#/components/schemas/Problem"}

@@ -13,7 +13,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from gateway import openapi
-from gateway.problems import TYPES, Problem, Type
+from gateway.problem_types import TYPES, Type
+from gateway.problems import Problem
 
 _SWAGGER: Final = str(files("fastapi_offline").joinpath("static"))
 
