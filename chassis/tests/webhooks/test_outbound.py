@@ -1,6 +1,8 @@
 import asyncio
 import gzip
+import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Sequence
 from ipaddress import ip_address, ip_network
 
@@ -10,7 +12,7 @@ import pytest_asyncio
 from chassis.embedded.certificates import Authority
 from chassis.testing.receiver import Receiver, answer
 from chassis.webhooks.addresses import Address
-from chassis.webhooks.outbound import MAX_ANSWER_BYTES, OutboundClient, Received, Refused, Unreachable
+from chassis.webhooks.outbound import MAX_ANSWER_BYTES, OutboundClient, Received, Refused, Unreachable, system_resolver
 from chassis.webhooks.urls import parse
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -212,3 +214,15 @@ async def test_over_tls_the_name_is_verified_though_the_address_is_connected_to(
 async def test_the_systems_resolver_gives_checked_addresses_too() -> None:
     with pytest.raises(Refused, match="loopback"):
         await post(OutboundClient(), "http://localhost/")
+
+
+async def test_names_whose_servers_never_answer_take_no_threads_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(60) and [])
+    looking = [asyncio.create_task(system_resolver(f"{number}.example.test", 443)) for number in range(40)]
+    try:
+        assert await asyncio.to_thread(lambda: "at once") == "at once"
+        assert not any(task.done() for task in looking)
+    finally:
+        answered.set()
+    await asyncio.gather(*looking)

@@ -23,6 +23,7 @@ from chassis.jobs.declaration import Job
 from chassis.jobs.queues import QUEUES, UNACKED
 from chassis.jobs.queues import depth as depth_metric
 from chassis.jobs.store import Handed
+from chassis.settings import ServiceSettings
 from chassis.telemetry import propagator, tracer
 
 _SINCE: Final = f"{UNACKED}.index"
@@ -81,13 +82,16 @@ class Depth:
 class Broker:
     """The queues of one service in Redis."""
 
-    def __init__(self, service: str, url: str, jobs: Iterable[Job[Any]], concurrency: int) -> None:
+    def __init__(self, service: str, url: str, jobs: Iterable[Job[Any]], settings: ServiceSettings) -> None:
         self.jobs: Mapping[str, Job[Any]] = {job.kind: job for job in jobs}
         self.queues: dict[str, list[str]] = {}
+        threads: dict[str, int] = {}
         for job in self.jobs.values():
-            self.queues.setdefault(f"{service}.{job.queue}", []).append(job.kind)
+            queue = f"{service}.{job.queue.name}"
+            self.queues.setdefault(queue, []).append(job.kind)
+            threads[queue] = job.queue.threads(settings)
         self.apps = {
-            queue: celery_app(queue, url, max(self.jobs[kind].timeout_s for kind in kinds), concurrency)
+            queue: celery_app(queue, url, max(self.jobs[kind].timeout_s for kind in kinds), threads[queue])
             for queue, kinds in self.queues.items()
         }
         self._server = telemetry.address(urlsplit(url).netloc.rpartition("@")[2])

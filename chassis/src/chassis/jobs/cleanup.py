@@ -9,7 +9,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from chassis.database import Database, Statement, statement
-from chassis.jobs.declaration import Jobs
+from chassis.jobs.declaration import SLOW, Jobs
 from chassis.jobs.tables import JobTables
 from chassis.jobs.work import Work
 from chassis.settings import ServiceSettings
@@ -74,12 +74,12 @@ def cleanups(idempotency_keys: sa.Table, tables: JobTables) -> Jobs[ServiceSetti
 
     jobs = Jobs[ServiceSettings]()
 
-    @jobs.periodic("idempotency.cleanup", every=lambda s: timedelta(seconds=s.cleanup_interval_seconds), slow=True)
+    @jobs.periodic("idempotency.cleanup", every=lambda s: timedelta(seconds=s.cleanup_interval_seconds), queue=SLOW)
     async def _remove_expired_keys(work: Work[ServiceSettings]) -> None:
         async for _ in remove(work.house.database, old_keys, kept=_SKEW):
             pass
 
-    @jobs.periodic("jobs.cleanup", every=timedelta(hours=1), slow=True)
+    @jobs.periodic("jobs.cleanup", every=timedelta(hours=1), queue=SLOW)
     async def _remove_old_traces(work: Work[ServiceSettings]) -> None:
         settings, database = work.house.settings, work.house.database
         async for _ in remove(database, old_handled, kept=timedelta(days=settings.handled_retention_days)):

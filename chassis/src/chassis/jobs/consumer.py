@@ -73,7 +73,7 @@ class Consumer(Generic[S]):
         if message is None:
             return None
         job = self._jobs.get(message.kind)
-        queue = f"{self._service}.{job.queue}" if job else self._service
+        queue = f"{self._service}.{job.queue.name}" if job else self._service
         parent = sender or message.traceparent
         # The span that sent a message is its creation context: parent of its processing, and linked to as well, which
         # is where tools look that know of batches.

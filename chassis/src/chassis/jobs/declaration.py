@@ -18,8 +18,21 @@ S = TypeVar("S", bound=ServiceSettings)
 Run: TypeAlias = "Callable[[Work[S]], Awaitable[None]]"
 """What a job does."""
 
-DEFAULT: Final = "default"
-SLOW: Final = "slow"
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue of a service's jobs, with as many threads of its own in each worker as its settings say.
+
+    What waits in one queue never takes the threads of another.
+    """
+
+    name: str
+    threads: "Callable[[Any], int]" = lambda settings: int(settings.worker_concurrency)
+
+
+DEFAULT: Final = Queue("default")
+SLOW: Final = Queue("slow")
+"""For what takes long or waits for the operator's own servers: mail, clean-ups."""
 
 
 class Permanent(Exception):
@@ -59,14 +72,9 @@ class Job(Generic[S]):
     run: "Run[S]"
     timeout_s: float
     max_attempts: int
-    slow: bool
+    queue: Queue
     backoff: Backoff
     schedule: Schedule[S] | None = None
-
-    @property
-    def queue(self) -> str:
-        """The short name of its queue: `default` or `slow`."""
-        return SLOW if self.slow else DEFAULT
 
 
 class Jobs(Generic[S]):
@@ -92,7 +100,7 @@ class Jobs(Generic[S]):
         *,
         timeout_s: float = 30.0,
         max_attempts: int = 10,
-        slow: bool = False,
+        queue: Queue = DEFAULT,
         backoff: Backoff = Backoff(),
     ) -> "Callable[[Run[S]], Run[S]]":
         """Declare the coroutine that handles messages of this kind.
@@ -104,13 +112,13 @@ class Jobs(Generic[S]):
             kind: what messages name it by; `<thing>.<event>`.
             timeout_s: an attempt that takes longer is cancelled and has failed.
             max_attempts: after so many the message is a dead letter.
-            slow: it waits for others (webhooks, mail) and goes through the queue of its like, so that what is quick
-                need not stand behind it.
+            queue: what it may stand behind. What is quick goes through DEFAULT, what takes long through SLOW, and
+                what waits for strangers through a queue of its own.
             backoff: the wait between attempts.
         """
 
         def declare(run: "Run[S]") -> "Run[S]":
-            self._add(Job(kind, run, timeout_s, max_attempts, slow, backoff))
+            self._add(Job(kind, run, timeout_s, max_attempts, queue, backoff))
             return run
 
         return declare
@@ -124,7 +132,7 @@ class Jobs(Generic[S]):
         timezone: str = "UTC",
         timeout_s: float = 300.0,
         max_attempts: int = 3,
-        slow: bool = False,
+        queue: Queue = DEFAULT,
         backoff: Backoff = Backoff(),
     ) -> "Callable[[Run[S]], Run[S]]":
         """Declare a coroutine that runs by the clock, once per due time however many schedulers there are.
@@ -138,7 +146,7 @@ class Jobs(Generic[S]):
         schedule = Schedule[S](every, cron, ZoneInfo(timezone))
 
         def declare(run: "Run[S]") -> "Run[S]":
-            self._add(Job(kind, run, timeout_s, max_attempts, slow, backoff, schedule))
+            self._add(Job(kind, run, timeout_s, max_attempts, queue, backoff, schedule))
             return run
 
         return declare

@@ -58,7 +58,7 @@ class Worker:
         self._store = JobStore(service.job_tables)
         jobs = service.all_jobs
         url = settings.redis_url.get_secret_value()
-        self._broker = Broker(service.name, url, jobs, settings.worker_concurrency)
+        self._broker = Broker(service.name, url, jobs, settings)
         self._consumer = Consumer(service.name, jobs, self._store, self._house)
         loop = asyncio.get_running_loop()
         self._queue_workers = [

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from chassis.database import Connection
 from chassis.house import House
-from chassis.jobs.declaration import Backoff, Jobs, Permanent, RetryAt
+from chassis.jobs.declaration import SLOW, Backoff, Jobs, Permanent, RetryAt
 from chassis.jobs.outbox import Outbox
 from chassis.jobs.work import Work
 from chassis.mail import metrics, smtp
@@ -88,7 +88,7 @@ class Mails:
         self._completions: dict[str, Completion] = {}
         self._server: tuple[MailSettings, smtp.Server] | None = None
         backoff = Backoff(first_s=5, most_s=3600)
-        self.jobs.job(KIND, slow=True, timeout_s=_TIMEOUT_S, max_attempts=_ATTEMPTS, backoff=backoff)(self._send)
+        self.jobs.job(KIND, queue=SLOW, timeout_s=_TIMEOUT_S, max_attempts=_ATTEMPTS, backoff=backoff)(self._send)
         self.jobs.periodic("mail.forget_slots", every=timedelta(hours=1))(self._forget_slots)
 
     def completes(self, template: str) -> Callable[[Completion], Completion]:

@@ -52,6 +52,15 @@ class JobRunner:
                 if outcome is not None:
                     ran.append(Ran(handed.id, handed.kind, outcome))
 
+    async def next(self) -> Ran | None:
+        """Run what is due next, beside other calls of this, and give what became of it; None if nothing is due."""
+        async with self._house.database.transaction() as tx:
+            batch = await self.store.hand_out(tx, self._kinds, limit=1, lease_for=_HANDED)
+        for handed in batch:
+            outcome = await self._consumer.handle(handed.id)
+            return Ran(handed.id, handed.kind, outcome) if outcome is not None else None
+        return None
+
     async def pass_time(self, length: timedelta) -> None:
         """Let this much time go by for every message: back-offs and leases are nearer to their end."""
         async with self._house.database.connection() as connection:

@@ -28,6 +28,7 @@ from chassis.webhooks.outbound import OutboundClient, Refused, Unreachable
 from chassis.webhooks.sealing import Seal
 from chassis.webhooks.signature import signed_headers
 from chassis.webhooks.turns import schedule
+from chassis.webhooks.underway import UnderWay
 from chassis.webhooks.verdict import Patience, Result, Verdict
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ class Deliveries:
         endpoints: EndpointStore,
         messages: MessageStore,
         seal: Seal,
+        under_way: UnderWay,
+        at_once: int,
         client: OutboundClient,
         patience: Patience,
         notify: Notify | None,
@@ -66,6 +69,8 @@ class Deliveries:
         self._endpoints = endpoints
         self._messages = messages
         self._seal = seal
+        self._under_way = under_way
+        self._at_once = at_once
         self._client = client
         self._patience = patience
         self._notify = notify
@@ -82,8 +87,15 @@ class Deliveries:
             await self._drop(message, now, finish)
             return
         if message.resting_until and message.resting_until > now and not message.is_test:
-            await self._put_off(message, message.resting_until, finish)
+            await self._put_off(message, retry.spread(message.resting_until, _AFTER_REST), finish)
             return
+        with self._under_way.place(message.owner_id, self._at_once) as free:
+            if free:
+                await self._try(message, sealed, now, finish)
+        if not free:
+            await self._put_off(message, retry.queue_again(message.created_at, now), finish)
+
+    async def _try(self, message: Message, sealed: list[bytes], now: datetime, finish: Finish) -> None:
         started = time.perf_counter()
         result = await self._post(message, [self._seal.open(secret, message.endpoint_id) for secret in sealed], now)
         duration_s = time.perf_counter() - started
@@ -194,9 +206,9 @@ class Deliveries:
         return reason
 
     async def _put_off(self, message: Message, until: datetime, finish: Finish) -> None:
-        """Leave a turn for when the endpoint's rest is over; that is no attempt."""
+        """Leave a turn for when the endpoint's rest is over or its owner's others are; that is no attempt."""
         async with finish() as tx:
-            await schedule(self._outbox, tx, message.id, message.turn, retry.spread(until, _AFTER_REST))
+            await schedule(self._outbox, tx, message.id, message.turn, until)
         metrics.deliveries.labels("put_off").inc()
 
     async def _drop(self, message: Message | None, now: datetime, finish: Finish) -> None:

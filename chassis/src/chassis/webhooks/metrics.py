@@ -7,7 +7,8 @@ from chassis.metrics import begin
 deliveries = Counter(
     "webhook_deliveries_total",
     "Attempts at messages to webhook endpoints by what became of them: delivered, retried (another attempt is due), "
-    "exhausted (none is left), gone (410), put_off (the endpoint rests), dropped (it is disabled)",
+    "exhausted (none is left), gone (410), put_off (the endpoint rests or its owner has enough under way), dropped "
+    "(it is disabled)",
     ("outcome",),
 )
 delivery_duration = Histogram(

@@ -156,8 +156,10 @@ class Message:
 
     id: UUID
     endpoint_id: UUID
+    owner_id: UUID
     event_type: str
     body: str
+    created_at: datetime
     turn: int
     attempts: int
     url: str

@@ -12,8 +12,9 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from typing import Any, Final, Protocol
 
@@ -31,6 +32,10 @@ MAX_ANSWER_BYTES: Final = 64 * 1024
 CONNECT_TIMEOUT_S: Final = 5.0
 _MOST_ADDRESSES: Final = 4
 """So many of a name's addresses are tried, one after another."""
+
+
+_MOST_NAMES: Final = 64
+"""So many names are looked up at once."""
 
 
 class Refused(Exception):
@@ -61,9 +66,16 @@ class Received:
     body: bytes
 
 
+@lru_cache(maxsize=1)
+def _names() -> ThreadPoolExecutor:
+    """Threads of their own: a name server that never answers holds one for longer than any timeout of ours."""
+    return ThreadPoolExecutor(_MOST_NAMES, "webhook-names")
+
+
 async def system_resolver(host: str, port: int) -> Sequence[Address]:
     """Ask the system's resolver."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_names(), look_up)
     # A link-local IPv6 address may carry its interface behind a percent sign.
     return list(dict.fromkeys(ip_address(str(info[4][0]).partition("%")[0]) for info in found))
 
@@ -118,7 +130,7 @@ class OutboundClient:
         self,
         *,
         allowed: Sequence[Network] = (),
-        timeout_s: float = 15.0,
+        timeout_s: float = 10.0,
         resolve: Resolver = system_resolver,
         tls: ssl.SSLContext | None = None,
     ) -> None:

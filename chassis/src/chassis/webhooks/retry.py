@@ -18,6 +18,10 @@ _LONGEST_REST: Final = timedelta(minutes=10)
 _REST: Final = 10
 """An endpoint rests for a tenth of the time for which it has failed."""
 
+_SHORTEST_WAIT: Final = timedelta(seconds=1)
+_LONGEST_WAIT: Final = timedelta(seconds=30)
+"""Bounds of how long a message waits for one of its owner's places."""
+
 _SPREAD: Final = 0.2
 """Steps vary by so much either way, so that a receiver that comes back is not met by everything at once."""
 
@@ -53,6 +57,15 @@ def rest(failures: int, failing_for: timedelta) -> timedelta:
     if failures < FAILURES_BEFORE_REST:
         return timedelta(0)
     return min(max(failing_for / _REST, _SHORTEST_REST), _LONGEST_REST)
+
+
+def queue_again(since: datetime, now: datetime, chance: Callable[[], float] = random.random) -> datetime:
+    """Give when a message that waits since then looks for a place again: after about as long as it has waited.
+
+    So that ten thousand of one owner's that wait behind a few slow ones cost little while they do.
+    """
+    longest = min(max(now - since, _SHORTEST_WAIT), _LONGEST_WAIT)
+    return spread(now + longest / 2, longest / 2, chance)
 
 
 def spread(moment: datetime, over: timedelta, chance: Callable[[], float] = random.random) -> datetime:

@@ -28,6 +28,8 @@ class WebhookSettings(ServiceSettings):
 
     `webhook_secret_key` seals the signing secrets at rest; while it is being changed, the one before it stands in
     `webhook_previous_secret_key`. `webhook_allowed_networks` are open to webhooks although they are not public.
+    A worker has `webhook_concurrency` attempts under way at once, of which one owner's endpoints get at most
+    `webhook_concurrency_per_owner`.
     An endpoint that has failed for `webhook_disable_after_hours` and at least `webhook_disable_after_failures` times in
     a row is disabled. `webhook_send_traceparent` tells receivers the trace of what caused an event.
     """
@@ -35,7 +37,9 @@ class WebhookSettings(ServiceSettings):
     webhook_secret_key: Secret
     webhook_previous_secret_key: Secret | None = None
     webhook_allowed_networks: Networks = ()
-    webhook_timeout_s: float = Field(15.0, gt=0, le=60)
+    webhook_timeout_s: float = Field(10.0, gt=0, le=60)
+    webhook_concurrency: int = Field(32, ge=1, le=256)
+    webhook_concurrency_per_owner: int = Field(4, ge=1)
     webhook_retry_delays_s: Delays = DELAYS_S
     webhook_disable_after_failures: int = Field(20, ge=1)
     webhook_disable_after_hours: float = Field(72.0, ge=0)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from chassis.house import House
-from chassis.jobs.declaration import Jobs
+from chassis.jobs.declaration import SLOW, Jobs, Queue
 from chassis.jobs.work import Work
 from chassis.webhooks.endpoint_store import EndpointStore
 from chassis.webhooks.management import Webhooks
@@ -16,9 +16,13 @@ from chassis.webhooks.sealing import Seal
 from chassis.webhooks.settings import WebhookSettings
 from chassis.webhooks.tables import Tables
 from chassis.webhooks.turns import DELIVER
+from chassis.webhooks.underway import UnderWay
 
 if TYPE_CHECKING:
     from chassis.webhooks.delivery import Deliveries
+
+WEBHOOKS: Final = Queue("webhooks", lambda settings: int(settings.webhook_concurrency))
+"""Of the attempts alone: they wait for strangers, and nothing else may wait behind them."""
 
 _PURGED_AT_ONCE: Final = 1_000
 _MOST_PURGES: Final = 200
@@ -37,10 +41,11 @@ class ServiceWebhooks:
         self._notify = notify
         self._endpoints = EndpointStore(tables)
         self._messages = MessageStore(tables)
+        self._under_way = UnderWay()
         self.jobs = Jobs[WebhookSettings]()
         # An attempt may take 60 s by setting; what fails here is ours (the database), not the receiver.
-        self.jobs.job(DELIVER, timeout_s=90, slow=True)(self._deliver)
-        self.jobs.periodic("webhook.purge", every=timedelta(hours=1), timeout_s=600, slow=True)(self._purge)
+        self.jobs.job(DELIVER, timeout_s=90, queue=WEBHOOKS)(self._deliver)
+        self.jobs.periodic("webhook.purge", every=timedelta(hours=1), timeout_s=600, queue=SLOW)(self._purge)
 
     def of(self, house: House[WebhookSettings]) -> Webhooks:
         """Give the webhooks as this process works with them."""
@@ -68,6 +73,8 @@ class ServiceWebhooks:
             endpoints=self._endpoints,
             messages=self._messages,
             seal=Seal(settings.webhook_keys),
+            under_way=self._under_way,
+            at_once=settings.webhook_concurrency_per_owner,
             client=OutboundClient(allowed=settings.webhook_allowed_networks, timeout_s=settings.webhook_timeout_s),
             patience=Patience(
                 settings.webhook_retry_delays_s,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from chassis.database import Connection, statement
-from chassis.jobs.declaration import Backoff, Jobs, Permanent, RetryAt
+from chassis.jobs.declaration import SLOW, Backoff, Jobs, Permanent, RetryAt
 from chassis.jobs.work import Work
 from chassis.settings import ServiceSettings
 from probe.tables import effects
@@ -72,7 +72,7 @@ async def endless(work: Work[ServiceSettings]) -> None:
     await asyncio.Event().wait()
 
 
-@jobs.job("probe.hold", slow=True, timeout_s=60)
+@jobs.job("probe.hold", queue=SLOW, timeout_s=60)
 async def hold(work: Work[ServiceSettings]) -> None:
     """Says that it has begun, and holds on for as long as it is told."""
     async with work.house.database.connection() as connection:

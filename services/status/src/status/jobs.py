@@ -86,9 +86,7 @@ async def forget_unconfirmed(work: Work[Settings], now: Callable[[], datetime] =
             forgotten = bool(await subscribers.forget(connection, now() - CONFIRM_WITHIN))
 
 
-@jobs.periodic(
-    "status.probe", every=lambda settings: timedelta(seconds=settings.probe_interval_seconds), timeout_s=120, slow=True
-)
+@jobs.periodic("status.probe", every=lambda settings: timedelta(seconds=settings.probe_interval_seconds), timeout_s=120)
 async def probe(work: Work[Settings], now: Callable[[], datetime] = utc_now) -> None:
     """Look at every target, then write down what follows, once however often this run is tried."""
     # Imported here, since a server should not carry the HTTP client's memory.

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from chassis.jobs.declaration import Jobs, Permanent
+from chassis.jobs.declaration import SLOW, Jobs, Permanent
 from chassis.jobs.work import Work
 from support.clock import utc_now
 from support.mails import MAILS, OPENED, REPLIED, SOLVED, tell_contact
@@ -74,7 +74,7 @@ async def note_breaches(work: Work[Settings], now: Callable[[], datetime] = utc_
         more = len(missed) == BATCH
 
 
-@jobs.periodic("attachment.remove_orphans", every=timedelta(hours=1), timeout_s=600, slow=True)
+@jobs.periodic("attachment.remove_orphans", every=timedelta(hours=1), timeout_s=600, queue=SLOW)
 async def remove_orphans(work: Work[Settings], now: Callable[[], datetime] = utc_now) -> None:
     """Remove contents that no row tells of, and uploads that broke off with their process."""
     settings, before = work.house.settings, now() - ORPHAN_AGE
