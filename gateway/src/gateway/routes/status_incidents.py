@@ -5,12 +5,12 @@ from typing import Annotated, Final
 
 from fastapi import Body, Path, Query
 from google.protobuf.field_mask_pb2 import FieldMask
-from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic_core import to_json
 
 from gateway.body import MERGE_PATCH
 from gateway.call import Call
 from gateway.declaration import NO_CONTENT, Declaration, Key, Kind
+from gateway.moments import timestamp
 from gateway.operations import Operations
 from gateway.representation import Answer
 from gateway.routes import status_models as models
@@ -180,10 +180,12 @@ async def list_maintenances(call: Call, query: Annotated[models.MaintenanceQuery
 async def create_maintenance(call: Call, body: models.NewMaintenance) -> Answer:
     """Plan a window of maintenance, or record one that has begun; for agents and admins. Subscribers are told."""
     request = maintenances_pb2.CreateMaintenanceRequest(
-        title=body.title, message=body.message, component_ids=body.component_ids
+        title=body.title,
+        message=body.message,
+        component_ids=body.component_ids,
+        starts_at=timestamp(body.starts_at),
+        ends_at=timestamp(body.ends_at),
     )
-    request.starts_at.FromDatetime(body.starts_at)
-    request.ends_at.FromDatetime(body.ends_at)
     reply = await call.ask(stubs(call).maintenances.CreateMaintenance, request)
     window = reply.message.maintenance
     return Answer(
@@ -218,8 +220,8 @@ async def update_maintenance(call: Call, maintenance_id: MaintenanceId, body: Ma
             title=body.title,
             message=body.message or "",
             component_ids=body.component_ids or (),
-            starts_at=_timestamp(body, "starts_at"),
-            ends_at=_timestamp(body, "ends_at"),
+            starts_at=timestamp(body.starts_at) if "starts_at" in changed else None,
+            ends_at=timestamp(body.ends_at) if "ends_at" in changed else None,
         ),
         update_mask=FieldMask(paths=sorted(changed)),
         expected_version=await _expected_window(call, maintenance_id),
@@ -240,14 +242,6 @@ async def delete_maintenance(call: Call, maintenance_id: MaintenanceId) -> Answe
     )
     reply = await call.ask(stubs(call).maintenances.DeleteMaintenance, request)
     return Answer(status=NO_CONTENT, replayed=reply.replayed)
-
-
-def _timestamp(body: models.MaintenanceChanges, name: str) -> Timestamp | None:
-    if name not in body.model_fields_set:
-        return None
-    made = Timestamp()
-    made.FromDatetime(getattr(body, name))
-    return made
 
 
 async def _expected_window(call: Call, maintenance_id: str) -> int:

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from gateway.moments import Moment
 from gateway.paging import PageQuery, PaginatedResponse
 from gateway.text import ID, LINE, LINES, SLUG
 
@@ -36,16 +37,6 @@ Message = Annotated[str, StringConstraints(max_length=1_000, pattern=LINES), Fie
 ComponentIds = Annotated[
     list[Id], Field(max_length=50, description="Each once.", json_schema_extra={"uniqueItems": True})
 ]
-
-
-def _text(value: object) -> object:
-    """Let through what RFC 3339 could be: Python would also read a number as a time."""
-    if not isinstance(value, str):
-        raise ValueError("must be a time (RFC 3339)")  # noqa: TRY004 - pydantic takes it for a fault of the value
-    return value
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_text), Field(strict=False, examples=["2026-11-28T02:00:00Z"])]
 
 
 class _Model(BaseModel):
