@@ -47,15 +47,16 @@ def written(title: str, address: str, author: str, entries: Sequence[Entry]) -> 
             _add(ET.SubElement(element, "author"), "name", entry.author)
         ET.SubElement(element, "link", rel="alternate", href=entry.link)
         for term in entry.categories:
-            ET.SubElement(element, "category", term=_xml(term))
+            ET.SubElement(element, "category", term=xml_text(term))
         _add(element, "content", entry.html, type="html")
     made: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return made
 
 
 def _add(parent: ET.Element, name: str, text: str, **attributes: str) -> None:
-    ET.SubElement(parent, name, attributes).text = _xml(text)
+    ET.SubElement(parent, name, attributes).text = xml_text(text)
 
 
-def _xml(text: str) -> str:
+def xml_text(text: str) -> str:
+    """Give a text with what XML 1.0 cannot hold (section 2.2) replaced by U+FFFD."""
     return _NOT_XML.sub("\ufffd", text)

@@ -36,6 +36,8 @@ class Call(Request):
         self.parts: Parts = scope["app"].state.parts
         self.caller: Caller = NOBODY
         self.preconditions: Preconditions = NONE
+        self.lacks_if_match = False
+        """Whether it is a change that must have If-Match and has none."""
         self.gzip_accepted = False
         self.keyed: tuple[str, str] | None = None
         """Idempotency key and fingerprint of this request."""

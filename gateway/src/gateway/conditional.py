@@ -7,13 +7,15 @@ on dates have nothing to be compared with and are ignored, as section 13.1.3 say
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from gateway.problems import Problem
 
 GZIP_SUFFIX: Final = "-gzip"
+STATE_MARK: Final = "."
+"""Between the version and a hash of the rest, in the tag of what shows a state beside what can be changed."""
 NO_VERSION: Final = 2**63 - 1
 """A version that nothing has: sent as the expected one where no tag of the request can be the current one, so that the
 service refuses in its own order (404 and 403 before 412) and an idempotent replay still gets its first answer."""
@@ -92,6 +94,10 @@ class Preconditions:
         ):
             return Outcome.NOT_MODIFIED
         return Outcome.PROCEED
+
+    def without_state(self) -> "Preconditions":
+        """Give these for a write: what a tag says of a state that comes and goes by itself guards no field."""
+        return Preconditions(_without_state(self.if_match), _without_state(self.if_none_match))
 
     async def expected_version(self, current: Callable[[], Awaitable[int]]) -> int:
         """Give the one version that a write is meant for: 0 for any, NO_VERSION for none.
@@ -174,6 +180,12 @@ def version_of(opaque: str) -> int | None:
 
 def _strong_versions(tags: Iterable[Tag]) -> set[int]:
     return {version for tag in tags if not tag.weak and (version := version_of(tag.opaque)) is not None}
+
+
+def _without_state(tags: Tags | None) -> Tags | None:
+    if tags is None:
+        return None
+    return replace(tags, tags=tuple(replace(tag, opaque=tag.opaque.partition(STATE_MARK)[0]) for tag in tags.tags))
 
 
 def _read(name: str, value: bytes | None) -> Tags | None:

@@ -66,6 +66,9 @@ class Declaration:
     """Whether a query parameter names something that may not exist, which is a 404 as one in the path would be."""
     outlives_service: bool = False
     """Whether the last good answer of a public read is given on while its service is away; see lastgood.py."""
+    embedded: bool = False
+    """Whether other pages and programs fetch it by addresses of their own making: what its query names beyond what the
+    route knows (`?t=1764160000`, against caches) is passed over there, and refused everywhere else."""
     media_type: str = "application/json"
     """The type of a read's answer."""
     credentials: str = ""

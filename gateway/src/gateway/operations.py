@@ -1,11 +1,13 @@
 """The way of every API request, in one place; a route only declares what kind of request it serves.
 
-The order of answers: who is it (401), quota (429), query, preconditions and key (422, 400, 428), body (415, 413, 400,
-422), then the service (404, 403, 409, 412, ...), and last what the client has already (304).
+The order of answers: who is it (401), quota (429), query, preconditions and key (422, 400), body (415, 413, 400, 422),
+then the service (404, 403, 412 or, where If-Match must be there and is not, 428, and 409), and last what the client has
+already (304).
 """
 
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from http import HTTPStatus
 from inspect import Parameter, signature
 from typing import Any, Final, get_args, get_origin, get_type_hints
@@ -17,11 +19,11 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from chassis.errors import RemoteError
+from chassis.errors import RemoteError, VersionMismatch
 from gateway import problems, text
 from gateway.body import has_body, read_json
 from gateway.call import Call
-from gateway.conditional import preconditions
+from gateway.conditional import Tags, preconditions
 from gateway.declaration import Declaration, Key, Kind, Tagged
 from gateway.idempotency import fingerprint, idempotency_key
 from gateway.openapi import describe
@@ -29,6 +31,9 @@ from gateway.problems import FieldError, Problem
 from gateway.representation import Answer, Download, Headers, accepts_gzip, read, written
 
 Endpoint = Callable[..., Coroutine[Any, Any, Answer]]
+
+
+_NEEDS_IF_MATCH: Final = "This change needs If-Match with the ETag of the state it is for."
 
 
 class IdConvertor(Convertor[str]):
@@ -84,6 +89,8 @@ class Operation(APIRoute):
         try:
             status, headers, body, download = await self._answer(call)
         except (Problem, RemoteError) as fault:
+            if call.lacks_if_match and isinstance(fault, RemoteError) and fault.reason == VersionMismatch.reason:
+                fault = Problem("PRECONDITION_REQUIRED", _NEEDS_IF_MATCH)
             condition = call.preconditions.name
             problem = problems.from_remote(fault, condition=condition) if isinstance(fault, RemoteError) else fault
             problem.headers += call.answer_headers()
@@ -119,7 +126,7 @@ class Operation(APIRoute):
 
     async def _ask(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
         """Give the endpoint's answer or, where that may be, the last good one in place of an outage (RFC 5861)."""
-        if not call.may_be_stale or call.scope["query_string"]:
+        if not call.may_be_stale or self._narrows(call, arguments):
             return await self._endpoint(call, **arguments)
         path, last_good = call.scope["path"], call.parts.last_good
         try:
@@ -132,11 +139,19 @@ class Operation(APIRoute):
         last_good.keep(path, answer)
         return answer
 
+    def _narrows(self, call: Call, arguments: Mapping[str, Any]) -> bool:
+        """Say whether the query asks for anything but what stands at the path."""
+        if not self._declaration.embedded:
+            return bool(call.scope["query_string"])
+        return "query" in arguments and bool(arguments["query"].model_fields_set)
+
     def _check_write(self, call: Call) -> None:
         """Hold a write's preconditions against what the route can guard."""
         declaration, if_match = self._declaration, call.preconditions.if_match
         if declaration.if_match_required and if_match is None:
-            raise Problem("PRECONDITION_REQUIRED", "This change needs If-Match with the ETag of the state it is for.")
+            # As one that no state meets: who may not change the resource at all is told so first.
+            call.lacks_if_match = True
+            call.preconditions = replace(call.preconditions, if_match=Tags())
         if declaration.tagged is Tagged.CONTENT and if_match is not None and not if_match.any_tag:
             raise Problem("VERSION_MISMATCH", "This resource has no entity tag that If-Match could name.")
 
@@ -159,11 +174,16 @@ class Operation(APIRoute):
             arguments["body"] = _check_body(self._body, value)
 
     def _read_query(self, query_string: bytes) -> Mapping[str, BaseModel]:
-        """Check the query; what the route does not know is refused: a typo in a filter must not list everything."""
+        """Check the query; what the route does not know is refused: a typo in a filter must not list everything.
+
+        Of what others embed it is passed over (`Declaration.embedded`).
+        """
         try:
             pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict")
         except ValueError:  # not ASCII, or not UTF-8 behind the percent signs
             raise Problem("MALFORMED_REQUEST", "The query is not percent-encoded UTF-8 (RFC 3986).") from None
+        if self._declaration.embedded:
+            pairs = [(name, value) for name, value in pairs if self._query and name in self._query.model_fields]
         values: dict[str, Any] = {}
         errors = []
         for name, value in pairs:

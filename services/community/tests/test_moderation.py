@@ -1,5 +1,7 @@
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -50,8 +52,9 @@ async def test_the_queue_is_for_moderators_and_oldest_first(
 
 
 async def test_a_hidden_post_is_there_for_its_author_and_moderators_alone_and_says_why(
-    community: Community, mara: Caller, oskar: Caller, tomas: Caller, refused: Refused
+    community: Community, call: Client, mara: Caller, oskar: Caller, tomas: Caller, refused: Refused
 ) -> None:
+    rita = replace(oskar, subject=UUID(int=9))
     post = await community.post(mara, title="Hidden soon")
     reply = await community.reply(oskar, post.id)
     await community.report(oskar, of_post(post))
@@ -63,11 +66,15 @@ async def test_a_hidden_post_is_there_for_its_author_and_moderators_alone_and_sa
             community.get(post.id, reader),
             community.thread(post.id, reader),
             community.activity(post.id, reader),
-            community.get_reply(reply.id, reader),
         ):
             assert (await refused(asked)).reason == "NOT_FOUND"
         for query in ({}, {"text": "hidden"}, {"author_id": str(mara.subject)}):
             assert await community.titles(reader, **query) == []
+    for reader in (NOBODY, rita):
+        assert (await refused(community.get_reply(reply.id, reader))).reason == "NOT_FOUND"
+    assert (await community.get_reply(reply.id, oskar)).body == reply.body
+    await call(oskar, "DeleteReply", replies_pb2.DeleteReplyRequest(id=reply.id))
+    assert (await refused(community.get_reply(reply.id, oskar))).reason == "NOT_FOUND"
     assert (await refused(community.react(oskar, of_post(post)))).reason == "NOT_FOUND"
     assert (await refused(community.report(oskar, of_post(post)))).reason == "NOT_FOUND"
     for reader in (mara, tomas):
@@ -126,7 +133,8 @@ async def test_everything_that_moderators_do_to_others_is_logged_last_first(
     reply = await community.reply(mara, post.id)
     await call(tomas, "SetPinned", posts_pb2.SetPinnedRequest(post_id=post.id, pinned=True))
     await call(tomas, "SetLocked", posts_pb2.SetLockedRequest(post_id=post.id, locked=True))
-    await community.decide(tomas, of_reply(reply), HIDE, "Rude")
+    for _ in range(2):  # the second time changes nothing
+        await community.decide(tomas, of_reply(reply), HIDE, "Rude")
     await call(tomas, "DeleteReply", replies_pb2.DeleteReplyRequest(id=reply.id))
     await community.delete(tomas, (await community.post(tomas)).id)
     log = await call(tomas, "ListActions", moderation_pb2.ListActionsRequest(post_id=post.id))

@@ -132,7 +132,16 @@ def test_links_lead_to_the_web_and_to_mail_alone_and_lend_no_weight() -> None:
         f'<p><a href="https://a.example/?b&amp;c" rel="{REL}">a</a></p>\n'
     )
     assert len(check_safe(render_now("https://a.example <https://b.example> <c@d.example>").html).elements) == 4
-    for address in ("javascript:alert(1)", "data:text/html,x", "/here", "x", "//a.example", "ftp://a.example", "#b"):
+    for address in (
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "/here",
+        "x",
+        "//a.example",
+        "ftp://a.example",
+        "#b",
+        "https://e.com\u202e/x",
+    ):
         shown = check_safe(render_now(f"[text]({address})").html)
         assert [element for element, _ in shown.elements] == ["p"]
         assert shown.text.strip() == f"[text]({address})"

@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from chassis.testing.client import Client
 from chassis.testing.jobs import JobRunner
 from chassis.testing.receiver import Receiver
 from neoforge.status.v1 import components_pb2 as components_pb
-from neoforge.status.v1 import incidents_pb2
+from neoforge.status.v1 import incidents_pb2, maintenances_pb2
 from neoforge.status.v1 import subscribers_pb2 as pb
 from status import jobs
 from status.testing import Board
@@ -47,8 +48,25 @@ async def test_a_webhook_is_told_signed_of_incidents_and_components(
         Webhook(made.secret).verify(one.body, dict(one.headers))
     [change] = [one["data"] for one in told(receiver) if one["type"] == "component.changed"]
     assert (change["component"]["slug"], change["event"]["status"]) == ("api", "degraded")
+    assert "created_by" not in change["event"]
     [over] = [one["data"] for one in told(receiver) if one["type"] == "incident.resolved"]
     assert (over["incident"]["id"], over["incident"]["version"], over["update"]["body"]) == (opened.id, 2, "Over.")
+    assert over["update"].keys() == {"id", "status", "body", "created_at"}
+    [first] = [one["data"] for one in told(receiver) if one["type"] == "incident.opened"]
+    assert (first["incident"]["status"], first["incident"]["version"]) == ("investigating", 1)
+    assert first["incident"]["resolved_at"] is None
+
+
+async def test_planned_maintenance_is_told_as_it_was_planned_even_if_it_was_called_off_since(
+    board: Board, call: Client, ines: Caller, mara: Caller, run_jobs: JobRunner, receiver: Receiver
+) -> None:
+    await call(mara, "CreateWebhookSubscriber", pb.CreateWebhookSubscriberRequest(url=receiver.url))
+    window = await board.window(starts=timedelta(hours=1), ends=timedelta(hours=2))
+    await call(ines, "DeleteMaintenance", maintenances_pb2.DeleteMaintenanceRequest(id=window.id))
+    await run_jobs()
+    [planned] = told(receiver)
+    told_of = planned["data"]["maintenance"]
+    assert (planned["type"], told_of["id"], told_of["status"]) == ("maintenance.planned", window.id, "scheduled")
 
 
 async def test_everyone_who_has_webhooks_is_told_once_however_many(

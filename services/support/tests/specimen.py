@@ -10,7 +10,10 @@ from support.tables import tickets
 SPECIMEN = Specimen(
     service=SERVICE,
     table=tickets,
-    create=lambda n: ("CreateTicket", pb.CreateTicketRequest(subject=f"Ticket {n}", body="Help", labels=["made"])),
+    create=lambda n: (
+        "CreateTicket",
+        pb.CreateTicketRequest(subject=f"Ticket {n}", body="Help", priority=pb.PRIORITY_HIGH),
+    ),
     read=lambda id_: ("GetTicket", pb.GetTicketRequest(id=id_)),
     change=lambda id_, n: (
         "UpdateTicket",
@@ -22,7 +25,7 @@ SPECIMEN = Specimen(
     listing=lambda size, cursor: ("ListTickets", pb.ListTicketsRequest(page_size=size, cursor=cursor)),
     filtered=lambda size, cursor: (
         "ListTickets",
-        pb.ListTicketsRequest(page_size=size, cursor=cursor, labels=["made"]),
+        pb.ListTicketsRequest(page_size=size, cursor=cursor, priority=pb.PRIORITY_HIGH),
     ),
     resource=lambda reply: reply.ticket,
     items=lambda reply: reply.tickets,

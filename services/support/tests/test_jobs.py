@@ -29,10 +29,12 @@ async def events(house: Any) -> list[tuple[str, Any]]:
         return [(row.kind, row.id) for row in await rows.fetchall()]
 
 
-async def test_the_contact_is_told_of_the_opening_of_agents_replies_and_of_the_solution(
+async def test_the_contact_is_told_of_what_agents_do_and_never_in_a_customers_words(
     desk: Desk, house: Any, service: Any, mara: Caller, tomas: Caller
 ) -> None:
-    ticket = await desk.open(mara, "Smoke & <fire>", contact_email="mara@example.test")
+    ticket = await desk.open(
+        tomas, "Smoke & <fire>", body="You <called>", requester_id=str(mara.subject), contact_email="mara@example.test"
+    )
     await desk.reply(mara, ticket, "Hurry")
     reply = await desk.reply(tomas, ticket, "Stay <calm>\n\nand call")
     await desk.note(tomas, ticket, "a secret")
@@ -46,17 +48,17 @@ async def test_the_contact_is_told_of_the_opening_of_agents_replies_and_of_the_s
     assert [letter.template for letter in sent] == [OPENED, REPLIED, SOLVED]
     assert {str(letter.to.address) for letter in sent} == {"mara@example.test"}
     assert sent[1].context == {"ticket_id": ticket.id, "message_id": reply.message.id}
-    for letter, text in zip(sent, ("Please help", "Stay <calm>", "Please help"), strict=True):
+    for letter, text in zip(sent, ("You <called>", "Stay <calm>", "solved"), strict=True):
         completed = await complete(house, letter.context)
         assert completed is not None
         content = Templates("support").render(letter.template, "de", {**letter.context, **completed.context})
         assert "Smoke & <fire>" in content.subject
         assert text in content.text
         assert text.replace("<", "&lt;").replace(">", "&gt;") in content.html
-        assert "secret" not in content.text + content.html
+        assert not {"secret", "Hurry"} & set((content.text + content.html).split())
 
 
-async def test_a_ticket_without_a_contact_and_changes_by_the_requester_send_no_mail(
+async def test_a_ticket_without_a_contact_and_what_the_requester_does_send_no_mail(
     desk: Desk, house: Any, service: Any, mara: Caller, tomas: Caller
 ) -> None:
     silent = await desk.open(mara)
@@ -66,8 +68,18 @@ async def test_a_ticket_without_a_contact_and_changes_by_the_requester_send_no_m
     ran = JobRunner(service, house)
     for _, id_ in await events(house):
         await ran._consumer.handle(id_)
-    assert [(letter.template, letter.context["ticket_id"]) for letter in await letters(house)] == [(OPENED, own.id)]
+    assert await letters(house) == []
     assert KIND == "mail.send"
+    await desk.change(
+        tomas,
+        await desk.open(mara, "Buy now", body="Buy", contact_email="victim@example.test"),
+        status=pb.STATUS_SOLVED,
+    )
+    for _, id_ in await events(house):
+        await ran._consumer.handle(id_)
+    [letter] = await letters(house)
+    completed = await complete(house, letter.context)
+    assert (letter.template, completed and completed.context["body"]) == (SOLVED, "")
 
 
 async def test_fifty_quick_replies_are_fifty_events(desk: Desk, house: Any, mara: Caller) -> None:

@@ -14,9 +14,11 @@ Refused = Callable[[Awaitable[Any]], Awaitable[str]]
 @pytest.fixture
 async def queue(desk: Desk, clock: Clock, mara: Caller, oskar: Caller, tomas: Caller, rita: Caller) -> None:
     """Six tickets, a minute apart."""
-    first = await desk.open(mara, "a printer smokes", priority=pb.PRIORITY_LOW, labels=["printer"])
+    first = await desk.open(mara, "a printer smokes", priority=pb.PRIORITY_LOW)
+    await desk.change(tomas, first, labels=["printer"])
     clock.passes(minutes=1)
-    second = await desk.open(oskar, "b printer hums", priority=pb.PRIORITY_URGENT, labels=["printer", "noise"])
+    second = await desk.open(oskar, "b printer hums", priority=pb.PRIORITY_URGENT)
+    await desk.change(tomas, second, labels=["printer", "noise"])
     clock.passes(minutes=1)
     third = await desk.open(mara, "c password", body="forgotten")
     clock.passes(minutes=1)
@@ -88,6 +90,7 @@ async def test_search_finds_beginnings_of_words_in_subjects_and_messages(
     queue: None, desk: Desk, mara: Caller, oskar: Caller, tomas: Caller
 ) -> None:
     assert await desk.subjects(tomas, text="PRINT") == [B, A]
+    assert await desk.subjects(tomas, text=" \u00a0 ") == await desk.subjects(tomas, text="") == [D, C, B, A]
     assert await desk.subjects(tomas, text="printer hum") == [B]
     assert await desk.subjects(tomas, text="password forgot") == [C]
     assert await desk.subjects(tomas, text="phone") == [C]

@@ -22,7 +22,7 @@ TEXTS = [
 
 
 async def test_a_ticket_can_be_read_by_its_requester_as_it_was_opened(desk: Desk, mara: Caller) -> None:
-    opened = await desk.open(mara, labels=["printer", "3rd floor"], contact_email="mara@example.test")
+    opened = await desk.open(mara, contact_email="mara@example.test")
     assert (opened.status, opened.priority, opened.version) == (pb.STATUS_OPEN, pb.PRIORITY_NORMAL, 1)
     assert (opened.requester_id, opened.assignee_id) == (str(mara.subject), "")
     assert await desk.get(mara, opened) == opened
@@ -64,6 +64,7 @@ async def test_what_a_customer_may_not_do_with_their_own_ticket_is_forbidden(
     assert await refused(desk.note(mara, ticket)) == "FORBIDDEN"
     assert await refused(desk.open(mara, requester_id=str(oskar.subject))) == "FORBIDDEN"
     assert await refused(desk.open(mara, assignee_id=str(tomas.subject))) == "FORBIDDEN"
+    assert await refused(desk.open(mara, labels=["vip"])) == "FORBIDDEN"
     changed = await desk.change(mara, ticket, subject="It is quite broken", status=pb.STATUS_SOLVED)
     assert (changed.subject, changed.status) == ("It is quite broken", pb.STATUS_SOLVED)
     assert await refused(desk.change(mara, ticket, status=pb.STATUS_OPEN)) == "FORBIDDEN"
@@ -106,14 +107,14 @@ async def test_a_change_that_changes_nothing_keeps_the_version_and_the_history(d
 
 
 async def test_the_history_tells_who_changed_what(desk: Desk, mara: Caller, tomas: Caller) -> None:
-    ticket = await desk.open(mara, labels=["a"])
+    ticket = await desk.open(mara)
     await desk.change(tomas, ticket, priority=pb.PRIORITY_URGENT, labels=["a", "b"], status=pb.STATUS_PENDING)
     await desk.reply(mara, ticket)
     newest, changed, created = (await desk.history(mara, ticket)).entries
     assert [(c.field, c.before, c.after) for c in changed.changes] == [
         ("status", "open", "pending"),
         ("priority", "normal", "urgent"),
-        ("labels", "a", "a, b"),
+        ("labels", "", "a, b"),
     ]
     assert (created.event, created.actor_id) == (pb.EVENT_CREATED, str(mara.subject))
     assert newest.event == pb.EVENT_REPLIED
@@ -121,11 +122,11 @@ async def test_the_history_tells_who_changed_what(desk: Desk, mara: Caller, toma
 
 
 @pytest.mark.parametrize("text", TEXTS)
-async def test_text_comes_back_as_it_went_in(desk: Desk, mara: Caller, text: str) -> None:
+async def test_text_comes_back_as_it_went_in(desk: Desk, tomas: Caller, text: str) -> None:
     subject = "".join(c for c in text if c not in "\t\r\n\u202e\u202c")
-    ticket = await desk.open(mara, subject, body=text, labels=[subject[:50]])
+    ticket = await desk.open(tomas, subject, body=text, labels=[subject[:50]])
     assert (ticket.subject, ticket.labels) == (subject, [subject[:50]])
-    assert [m.body for m in (await desk.thread(mara, ticket)).messages] == [text]
+    assert [m.body for m in (await desk.thread(tomas, ticket)).messages] == [text]
 
 
 async def test_text_that_cannot_be_kept_is_refused_by_field(call: Client, mara: Caller) -> None:

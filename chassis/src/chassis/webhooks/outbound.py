@@ -34,10 +34,6 @@ _MOST_ADDRESSES: Final = 4
 """So many of a name's addresses are tried, one after another."""
 
 
-_MOST_NAMES: Final = 64
-"""So many names are looked up at once."""
-
-
 class Refused(Exception):
     """The URL leads to an address that nothing may be sent to."""
 
@@ -66,18 +62,25 @@ class Received:
     body: bytes
 
 
-@lru_cache(maxsize=1)
-def _names() -> ThreadPoolExecutor:
-    """Threads of their own: a name server that never answers holds one for longer than any timeout of ours."""
-    return ThreadPoolExecutor(_MOST_NAMES, "webhook-names")
+class SystemResolver:
+    """Asks the system's resolver, in `threads` of its own, which start when they are needed.
+
+    A name server that never answers holds a thread for longer than any timeout of ours.
+    """
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, name)
+
+    async def __call__(self, host: str, port: int) -> Sequence[Address]:
+        """Look the name up; see Resolver."""
+        look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        # A link-local IPv6 address may carry its interface behind a percent sign.
+        return list(dict.fromkeys(ip_address(str(info[4][0]).partition("%")[0]) for info in found))
 
 
-async def system_resolver(host: str, port: int) -> Sequence[Address]:
-    """Ask the system's resolver."""
-    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    found = await asyncio.get_running_loop().run_in_executor(_names(), look_up)
-    # A link-local IPv6 address may carry its interface behind a percent sign.
-    return list(dict.fromkeys(ip_address(str(info[4][0]).partition("%")[0]) for info in found))
+system_resolver: Final = SystemResolver("webhook-names", 64)
+"""Looks up the names that strangers choose."""
 
 
 class _CheckedBackend(httpcore.AnyIOBackend):

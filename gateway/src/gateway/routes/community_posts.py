@@ -71,7 +71,17 @@ def reaction_kind(name: str) -> "content_pb2.ReactionKind.ValueType":
 
 
 @posts.serve(
-    _FEED, Declaration(Kind.READ, "GET", None, tagged=Tagged.CONTENT, public=True, names_in_query=True, media_type=ATOM)
+    _FEED,
+    Declaration(
+        Kind.READ,
+        "GET",
+        None,
+        tagged=Tagged.CONTENT,
+        public=True,
+        names_in_query=True,
+        embedded=True,
+        media_type=ATOM,
+    ),
 )
 async def read_community_feed(call: Call, query: Annotated[FeedQuery, Query()]) -> Answer:
     """Read the newest 20 posts as an Atom feed (RFC 4287)."""

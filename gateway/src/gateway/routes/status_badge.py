@@ -3,6 +3,8 @@
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
+from gateway.atom import xml_text
+
 SVG: Final = "image/svg+xml"
 
 # White text has a contrast of at least 4.5 to 1 on each (WCAG 2.2, 1.4.3).
@@ -25,6 +27,7 @@ _LONGEST: Final = 60
 
 def badge(name: str, says: str, status: str) -> bytes:
     """Draw `name` beside what is said of it, in the colour of a status or an indicator; a long name is cut."""
+    name = xml_text(name)
     name = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1].rstrip()}…"
     left, right = _width(name), _width(says)
     title = f"{name}: {says}"

@@ -9,6 +9,7 @@ from pydantic_core import to_json
 
 from gateway.body import MERGE_PATCH
 from gateway.call import Call
+from gateway.conditional import STATE_MARK
 from gateway.declaration import NO_CONTENT, Declaration, Key, Kind
 from gateway.operations import Operations
 from gateway.paging import page_json, page_links
@@ -83,15 +84,12 @@ async def create_component(call: Call, body: models.NewComponent) -> Answer:
     )
 
 
-@components.serve(COMPONENT, Declaration(Kind.READ, "GET", models.Component, public=True))
+@components.serve(COMPONENT, Declaration(Kind.READ, "GET", models.ComponentState, public=True))
 async def get_component(call: Call, component_id: ComponentId) -> Answer:
-    """Read one component: what it is. How it fares stands in the list and on the page."""
-    known = call.preconditions.known_version(gzip_accepted=call.gzip_accepted)
-    request = pb.GetComponentRequest(id=component_id, unless_version=known)
-    reply = (await call.ask(stubs(call).components.GetComponent, request)).message
-    if reply.WhichOneof("result") == "unchanged_version":
-        return Answer(tag=str(reply.unchanged_version), unchanged=True)
-    return Answer(to_json(component_json(reply.component)), tag=str(reply.component.version))
+    """Read one component and how it fares. Its tag guards a change whatever happens to its status meanwhile."""
+    reply = (await call.ask(stubs(call).components.GetComponent, pb.GetComponentRequest(id=component_id))).message
+    body = to_json(state_json(reply.state))
+    return Answer(body, tag=f"{reply.component.version}{STATE_MARK}{tag_of(body)}")
 
 
 @components.serve(
@@ -123,7 +121,7 @@ async def update_component(call: Call, component_id: ComponentId, body: Componen
             position=body.position,
         ),
         update_mask=FieldMask(paths=sorted(body.model_fields_set)),
-        expected_version=await call.preconditions.expected_version(current),
+        expected_version=await call.preconditions.without_state().expected_version(current),
     )
     reply = await call.ask(stubs(call).components.UpdateComponent, request)
     component = reply.message.component
@@ -142,7 +140,7 @@ async def delete_component(call: Call, component_id: ComponentId) -> Answer:
         return int(found.component.version)
 
     request = pb.DeleteComponentRequest(
-        id=component_id, expected_version=await call.preconditions.expected_version(current)
+        id=component_id, expected_version=await call.preconditions.without_state().expected_version(current)
     )
     reply = await call.ask(stubs(call).components.DeleteComponent, request)
     return Answer(status=NO_CONTENT, replayed=reply.replayed)

@@ -75,7 +75,7 @@ async def get_uptime(call: Call, component_id: ComponentId, query: Annotated[mod
     return shown(uptime_json(reply.message.components[0]))
 
 
-@page.serve(ROOT + "/badge.svg", public_read(None, SVG))
+@page.serve(ROOT + "/badge.svg", public_read(None, SVG, embedded=True))
 async def get_status_badge(call: Call) -> Answer:
     """Read how everything fares as a badge, an SVG image."""
     reply = (await call.ask(stubs(call).page.GetPage, pb.GetPageRequest())).message
@@ -83,7 +83,7 @@ async def get_status_badge(call: Call) -> Answer:
     return Answer(body, tag=tag_of(body), media_type=SVG)
 
 
-@page.serve(COMPONENT + "/badge.svg", public_read(None, SVG))
+@page.serve(COMPONENT + "/badge.svg", public_read(None, SVG, embedded=True))
 async def get_component_badge(call: Call, component_id: ComponentId) -> Answer:
     """Read how a component fares as a badge, an SVG image."""
     reply = (await call.ask(stubs(call).page.GetPage, pb.GetPageRequest())).message
@@ -95,7 +95,7 @@ async def get_component_badge(call: Call, component_id: ComponentId) -> Answer:
     return Answer(body, tag=tag_of(body), media_type=SVG)
 
 
-@page.serve(_FEED, public_read(None, ATOM))
+@page.serve(_FEED, public_read(None, ATOM, embedded=True))
 async def read_status_feed(call: Call) -> Answer:
     """Read the newest 50 incidents as an Atom feed (RFC 4287)."""
     request = incidents_pb2.ListIncidentsRequest(page_size=_FEED_ENTRIES)

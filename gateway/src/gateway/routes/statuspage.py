@@ -31,7 +31,7 @@ class Document(BaseModel):
     page: dict[str, Any]
 
 
-_DECLARED: Final = public_read(Document)
+_DECLARED: Final = public_read(Document, embedded=True)
 
 
 @statuspage.serve(_ROOT + "/summary.json", _DECLARED)

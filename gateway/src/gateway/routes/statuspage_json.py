@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any, Final
+from uuid import UUID, uuid5
 
 from gateway.moments import rfc3339
 from gateway.routes.status_json import IMPACT_NAMES, INDICATOR_NAMES, PHASE_NAMES, PROGRESS_NAMES, STATUS_NAMES
@@ -67,20 +68,33 @@ def incident_of(incident: incidents_pb2.Incident, page: pb.GetPageResponse) -> d
 
 def maintenance_of(window: maintenances_pb2.Maintenance, page: pb.GetPageResponse) -> dict[str, Any]:
     """Write a window of maintenance."""
-    status, planned = PHASE_NAMES[window.status], rfc3339(window.updated_at)
+    status = PHASE_NAMES[window.status]
+    updates = _turns(window, status)
     return _happening(
         window.id,
         window.title,
         status,
         "maintenance",
-        updates=[(window.id, status, window.message, planned)] if window.message else [],
+        updates=updates,
         components=_named(window.component_ids, page),
         created_at=rfc3339(window.created_at),
-        updated_at=planned,
+        updated_at=max(rfc3339(window.updated_at), updates[0][-1]),
         started_at=rfc3339(window.starts_at),
         monitoring_at=None,
         resolved_at=rfc3339(window.ends_at) if status == "completed" else None,
     ) | {"scheduled_for": rfc3339(window.starts_at), "scheduled_until": rfc3339(window.ends_at)}
+
+
+def _turns(window: maintenances_pb2.Maintenance, status: str) -> list[tuple[str, str, str, str]]:
+    """Write how it was planned, opened and closed as updates, the newest first, each always under the same id."""
+    created_at = rfc3339(window.created_at)
+    turns = (
+        ("scheduled", window.message or window.title, created_at),
+        ("in_progress", "Scheduled maintenance is in progress.", max(created_at, rfc3339(window.starts_at))),
+        ("completed", "The scheduled maintenance has been completed.", max(created_at, rfc3339(window.ends_at))),
+    )
+    gone_by = list(PHASE_NAMES.values()).index(status) + 1
+    return [(str(uuid5(UUID(window.id), turn)), turn, body, at) for turn, body, at in reversed(turns[:gone_by])]
 
 
 def _happening(

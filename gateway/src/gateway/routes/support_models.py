@@ -105,7 +105,7 @@ class NewTicket(_Model):
     subject: Subject
     body: Body
     priority: Priority = "normal"
-    labels: Labels = Field(default_factory=list)
+    labels: Annotated[Labels, Field(description="For agents.")] = Field(default_factory=list)
     contact_email: Email | None = None
     requester_id: Annotated[PersonId | None, Field(description="For agents.")] = None
     assignee_id: Annotated[PersonId | None, Field(description="For agents.")] = None
@@ -162,9 +162,7 @@ class TicketQuery(PageQuery):
     label: Annotated[list[Label], Field(max_length=20)] = Field(
         default_factory=list, description="Only with this label; repeatable, all must be there."
     )
-    overdue: Literal["true", "false"] = Field(
-        default="false", description="`true`: only with something due before now."
-    )
+    overdue: Literal["true"] | None = Field(default=None, description="Only with something due before now.")
     text: Annotated[str, StringConstraints(max_length=200, pattern=LINE_OR_NOTHING)] = Field(
         default="",
         description="Only with every word of this in the subject and first message or in one later message; when there "

@@ -256,7 +256,7 @@ def wanted(request: posts_pb2.ListPostsRequest) -> tuple[Filter, Order]:
         tag=request.tag,
         author_id=parse_uuid(request.author_id, "author_id") if request.author_id else None,
         answered=_ANSWERED[request.answered],
-        text=request.text,
+        text=request.text.strip(),  # blanks alone are no words
     )
     asked.check()
     order = _ORDERS.get(request.order)

@@ -19,6 +19,7 @@ from linkify_it import LinkifyIt
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+from pydantic_core import Url, ValidationError
 
 from chassis.errors import InvalidFields, Violation
 
@@ -58,10 +59,21 @@ def _parser() -> MarkdownIt:
     )
     # Without the fuzzy forms: a file called main.py is no site in Paraguay.
     made.linkify = LinkifyIt(options={"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
-    made.validateLink = lambda url: _ADDRESS.match(url) is not None  # type: ignore[method-assign] # its documented way
+    made.validateLink = _leads_somewhere  # type: ignore[method-assign] # its documented way
     made.enable(["linkify", "table", "strikethrough"])
     made.core.ruler.push("images_as_links", _link_images)
     return made
+
+
+def _leads_somewhere(address: str) -> bool:
+    """Say whether a link may have this address: by the URL standard too, or it would come out without any."""
+    if _ADDRESS.match(address) is None:
+        return False
+    try:
+        Url(address)
+    except ValidationError:
+        return False
+    return True
 
 
 def _link_images(state: StateCore) -> None:

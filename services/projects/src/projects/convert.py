@@ -95,7 +95,7 @@ def wanted(request: pb.ListProjectsRequest) -> tuple[Filter, Order]:
         status=from_enum(pb.Status, Status, request.status, "status"),
         visibility=from_enum(pb.Visibility, Visibility, request.visibility, "visibility"),
         labels=tuple(request.labels),
-        text=request.text,
+        text=request.text.strip(),  # blanks alone are no words
         owner_id=parse_uuid(request.owner_id, "owner_id") if request.owner_id else None,
     )
     asked.check()

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from chassis.database import Connection
 from chassis.jobs.declaration import Jobs
 from chassis.jobs.work import Work
 from chassis.mail.addresses import Address, Mailbox
@@ -16,10 +15,11 @@ from status.clock import utc_now
 from status.mails import MAILS
 from status.model.subscribers import CONFIRM_WITHIN
 from status.prober.verdicts import conclude, watched
-from status.records import COMPONENT_CHANGED, EVENT_TYPES, MAIL, MAINTENANCE_PLANNED, WEBHOOK, Records
+from status.records import MAIL, WEBHOOK, Records
 from status.settings import Settings
-from status.store import components, incidents, maintenances, subscribers
+from status.store import subscribers
 from status.tables import webhook_tables
+from status.told import EVENT_TYPES
 
 WEBHOOKS: Final = ServiceWebhooks(webhook_tables, EVENT_TYPES)
 BATCH: Final = 200
@@ -54,27 +54,10 @@ async def tell_webhooks(work: Work[Settings]) -> None:
     webhooks, payload = WEBHOOKS.of(work.house), work.payload
     async with work.finish() as tx:
         owners = await subscribers.list_webhook_owners(tx, _id(payload.get("after")), BATCH)
-        data = await _told(tx, payload) if owners else None
-        for owner in owners if data else ():
-            await webhooks.announce(tx, owner, WebhookEvent(payload["type"], work.created_at, data or {}))
+        for owner in owners:
+            await webhooks.announce(tx, owner, WebhookEvent(payload["type"], work.created_at, payload["data"]))
         if len(owners) == BATCH:
             await work.house.outbox.put(tx, WEBHOOK, {**payload, "after": str(owners[-1])})
-
-
-async def _told(connection: Connection, payload: Any) -> dict[str, Any] | None:
-    """What an event says; nothing is said of what is gone."""
-    if payload["type"] == COMPONENT_CHANGED:
-        event = await components.get_event(connection, UUID(payload["event_id"]))
-        component = await components.get(connection, event.component_id) if event else None
-        return {"component": vars(component), "event": vars(event)} if component else None
-    if payload["type"] == MAINTENANCE_PLANNED:
-        window = await maintenances.get(connection, UUID(payload["maintenance_id"]))
-        return {"maintenance": vars(window)} if window else None
-    incident = await incidents.get(connection, UUID(payload["incident_id"]))
-    if incident is None:
-        return None
-    told = next((vars(update) for update in incident.updates if str(update.id) == payload["update_id"]), None)
-    return {"incident": {k: v for k, v in vars(incident).items() if k != "updates"}, "update": told}
 
 
 @jobs.periodic("subscriber.forget", every=timedelta(hours=1))

@@ -2,34 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from chassis.database import Connection
 from chassis.jobs.outbox import Outbox
+from status import told
 from status.errors import ComponentNotFound
 from status.model.components import Component, Event, Source, Status
-from status.model.incidents import Affected, Incident, Progress
+from status.model.incidents import Affected, Incident
 from status.model.maintenances import Window
 from status.store import components
 
 MAIL: Final = "subscriber.mail"
 WEBHOOK: Final = "subscriber.webhook"
 
-INCIDENT_OPENED: Final = "incident.opened"
-INCIDENT_UPDATED: Final = "incident.updated"
-INCIDENT_RESOLVED: Final = "incident.resolved"
-MAINTENANCE_PLANNED: Final = "maintenance.planned"
-COMPONENT_CHANGED: Final = "component.changed"
-EVENT_TYPES: Final = (
-    INCIDENT_OPENED,
-    INCIDENT_UPDATED,
-    INCIDENT_RESOLVED,
-    MAINTENANCE_PLANNED,
-    COMPONENT_CHANGED,
-)
 _TICK: Final = timedelta(microseconds=1)
 
 
@@ -74,9 +63,9 @@ class Records:
             ComponentNotFound: there is no such component.
             InvalidFields: the message breaks its rule.
         """
-        await components.get_for_change(tx, component_id)
+        component = await components.get_for_change(tx, component_id)
         last = await components.last_event(tx, component_id)
-        if last is None:
+        if component is None or last is None:
             raise ComponentNotFound
         # Clocks of replicas differ: the order of the locks is the order of the events.
         at = max(now, last.created_at + _TICK)
@@ -84,7 +73,7 @@ class Records:
         event.check()
         await components.insert_event(tx, event)
         if status is not last.status:
-            await self._tell_webhooks(tx, COMPONENT_CHANGED, event_id=str(event.id))
+            await self.outbox.put(tx, WEBHOOK, told.component_changed(component, event))
         return event
 
     async def affected(
@@ -106,18 +95,12 @@ class Records:
 
     async def told(self, tx: Connection, incident: Incident) -> None:
         """Have subscribers told of an incident's newest update."""
-        first = len(incident.updates) == 1
-        resolved = incident.status is Progress.RESOLVED
-        type_ = INCIDENT_RESOLVED if resolved else INCIDENT_OPENED if first else INCIDENT_UPDATED
         ids = {"incident_id": str(incident.id), "update_id": str(incident.updates[0].id)}
         await self.outbox.put(tx, MAIL, {"template": "incident", "context": ids})
-        await self._tell_webhooks(tx, type_, **ids)
+        await self.outbox.put(tx, WEBHOOK, told.incident(incident))
 
-    async def planned(self, tx: Connection, window: Window) -> None:
+    async def planned(self, tx: Connection, window: Window, now: datetime) -> None:
         """Have subscribers told of planned maintenance."""
         ids = {"maintenance_id": str(window.id)}
         await self.outbox.put(tx, MAIL, {"template": "maintenance", "context": ids})
-        await self._tell_webhooks(tx, MAINTENANCE_PLANNED, **ids)
-
-    async def _tell_webhooks(self, tx: Connection, type_: str, **ids: Any) -> None:
-        await self.outbox.put(tx, WEBHOOK, {"type": type_, **ids})
+        await self.outbox.put(tx, WEBHOOK, told.maintenance_planned(window, now))

@@ -197,7 +197,7 @@ def wanted(request: pb.ListTicketsRequest) -> tuple[Filter, Order]:
         labels=tuple(request.labels),
         requester_id=person(request.requester_id, "requester_id"),
         overdue=request.overdue,
-        text=request.text,
+        text=request.text.strip(),  # blanks alone are no words
     )
     asked.check()
     order = _ORDERS.get(request.order)

@@ -23,9 +23,14 @@ jobs.include(MAILS.jobs)
 
 @jobs.job("ticket.created")
 async def tell_of_opening(work: Work[Settings]) -> None:
-    """Tell the contact of a ticket that it was opened."""
+    """Tell the contact of a ticket that somebody opened it for them.
+
+    Nothing is mailed for one that its requester opened: anyone may name any address, and would have our mail server
+    send there what they like, as often as they like.
+    """
     ticket = await _ticket(work)
-    await tell_contact(work, ticket, OPENED, UUID(work.payload["message_id"]))
+    if UUID(work.payload["actor_id"]) != ticket.requester_id:
+        await tell_contact(work, ticket, OPENED, UUID(work.payload["message_id"]))
 
 
 @jobs.job("ticket.replied")

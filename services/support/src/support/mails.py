@@ -43,14 +43,17 @@ async def tell_contact(work: Work[Settings], ticket: Ticket, template: str, mess
 @MAILS.completes(REPLIED)
 @MAILS.completes(SOLVED)
 async def complete(house: House[Settings], context: Mapping[str, Any]) -> Completed | None:
-    """Add subject and text as they are when the mail is sent; nothing is sent that a customer may not see."""
+    """Add subject and text as they are when the mail is sent; nothing is sent that a customer may not see.
+
+    What a customer wrote is not quoted: nobody has proved that the address is theirs.
+    """
     ticket_id = UUID(context["ticket_id"])
     async with house.database.connection() as connection:
         ticket = await tickets.get(connection, ticket_id)
         message = await threads.get_message(connection, ticket_id, UUID(context["message_id"]))
     if ticket is None or message is None or message.internal:
         return None
-    body = message.body
+    body = message.body if message.from_agent else ""
     if len(body) > _LONGEST_TEXT:
         body = body[: _LONGEST_TEXT - 1].rstrip() + "…"
     return Completed({"subject": ticket.subject, "body": body})

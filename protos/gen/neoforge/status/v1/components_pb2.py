@@ -27,15 +27,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from neoforge.common.v1 import page_pb2 as neoforge_dot_common_dot_v1_dot_page__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#neoforge/status/v1/components.proto\x12\x12neoforge.status.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dneoforge/common/v1/page.proto\"\xdd\x01\n\tComponent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04slug\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x10\n\x08group_id\x18\x05 \x01(\t\x12\x10\n\x08position\x18\x06 \x01(\x05\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\t \x01(\x03\"\xb3\x01\n\x0e\x43omponentState\x12\x30\n\tcomponent\x18\x01 \x01(\x0b\x32\x1d.neoforge.status.v1.Component\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.neoforge.status.v1.ComponentStatus\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07message\x18\x04 \x01(\t\"\xa4\x01\n\x05Group\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x05\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x06 \x01(\x03\"m\n\x16\x43reateComponentRequest\x12\x0c\n\x04slug\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x10\n\x08group_id\x18\x04 \x01(\t\x12\x10\n\x08position\x18\x05 \x01(\x05\"K\n\x17\x43reateComponentResponse\x12\x30\n\tcomponent\x18\x01 \x01(\x0b\x32\x1d.neoforge.status.v1.Component\"9\n\x13GetComponentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0eunless_version\x18\x02 \x01(\x03\"q\n\x14GetComponentResponse\x12\x32\n\tcomponent\x18\x01 \x01(\x0b\x32\x1d.neoforge.status.v1.ComponentH\x00\x12\x1b\n\x11unchanged_version\x18\x02 \x01(\x03H\x00\x42\x08\n\x06result\"Z\n\x15ListComponentsRequest\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x0c\n\x04page\x18\x03 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\"x\n\x16ListComponentsResponse\x12\x36\n\ncomponents\x18\x01 \x03(\x0b\x32\".neoforge.status.v1.ComponentState\x12&\n\x04page\x18\x02 \x01(\x0b\x32\x18.neoforge.common.v1.Page\"\x95\x01\n\x16UpdateComponentRequest\x12\x30\n\tcomponent\x18\x01 \x01(\x0b\x32\x1d.neoforge.status.v1.Component\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\x03\"K\n\x17UpdateComponentResponse\x12\x30\n\tcomponent\x18\x01 \x01(\x0b\x32\x1d.neoforge.status.v1.Component\">\n\x16\x44\x65leteComponentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x03\"\x19\n\x17\x44\x65leteComponentResponse\"4\n\x12\x43reateGroupRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x05\"?\n\x13\x43reateGroupResponse\x12(\n\x05group\x18\x01 \x01(\x0b\x32\x19.neoforge.status.v1.Group\"\x13\n\x11ListGroupsRequest\"?\n\x12ListGroupsResponse\x12)\n\x06groups\x18\x01 \x03(\x0b\x32\x19.neoforge.status.v1.Group\"\x89\x01\n\x12UpdateGroupRequest\x12(\n\x05group\x18\x01 \x01(\x0b\x32\x19.neoforge.status.v1.Group\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\x03\"?\n\x13UpdateGroupResponse\x12(\n\x05group\x18\x01 \x01(\x0b\x32\x19.neoforge.status.v1.Group\":\n\x12\x44\x65leteGroupRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x03\"\x15\n\x13\x44\x65leteGroupResponse*\xde\x01\n\x0f\x43omponentStatus\x12 \n\x1c\x43OMPONENT_STATUS_UNSPECIFIED\x10\x00\x12 \n\x1c\x43OMPONENT_STATUS_OPERATIONAL\x10\x01\x12\x1d\n\x19\x43OMPONENT_STATUS_DEGRADED\x10\x02\x12#\n\x1f\x43OMPONENT_STATUS_PARTIAL_OUTAGE\x10\x03\x12!\n\x1d\x43OMPONENT_STATUS_MAJOR_OUTAGE\x10\x04\x12 \n\x1c\x43OMPONENT_STATUS_MAINTENANCE\x10\x05\x32\x9f\x07\n\x10\x43omponentService\x12j\n\x0f\x43reateComponent\x12*.neoforge.status.v1.CreateComponentRequest\x1a+.neoforge.status.v1.CreateComponentResponse\x12\x61\n\x0cGetComponent\x12\'.neoforge.status.v1.GetComponentRequest\x1a(.neoforge.status.v1.GetComponentResponse\x12g\n\x0eListComponents\x12).neoforge.status.v1.ListComponentsRequest\x1a*.neoforge.status.v1.ListComponentsResponse\x12j\n\x0fUpdateComponent\x12*.neoforge.status.v1.UpdateComponentRequest\x1a+.neoforge.status.v1.UpdateComponentResponse\x12j\n\x0f\x44\x65leteComponent\x12*.neoforge.status.v1.DeleteComponentRequest\x1a+.neoforge.status.v1.DeleteComponentResponse\x12^\n\x0b\x43reateGroup\x12&.neoforge.status.v1.CreateGroupRequest\x1a\'.neoforge.status.v1.CreateGroupResponse\x12[\n\nListGroups\x12%.neoforge.status.v1.ListGroupsRequest\x1a&.neoforge.status.v1.ListGroupsResponse\x12^\n\x0bUpdateGroup\x12&.neoforge.status.v1.UpdateGroupRequest\x1a\'.neoforge.status.v1.UpdateGroupResponse\x12^\n\x0b\x44\x65leteGroup\x12&.neoforge.status.v1.DeleteGroupRequest\x1a\'.neoforge.status.v1.DeleteGroupResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#neoforge/status/v1/components.proto\x12\x12neoforge.status.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dneoforge/common/v1/page.proto\"\xdd\x01\n\tComponent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04slug\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x10\n\x08group_id\x18\x05 \x01(\t\x12\x10\n\x08position\x18\x06 \x01(\x05\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\t \x01(\x03\"\xb3\x01\n\x0e\x43omponentState\x12\x30\n\tcomponent\x18\x01 \x01(\x0b\x32\x1d.neoforge.status.v1.Component\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.neoforge.status.v1.ComponentStatus\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07message\x18\x04 \x01(\t\"\xa4\x01\n\x05Group\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x05\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x06 \x01(\x03\"m\n\x16\x43reateComponentRequest\x12\x0c\n\x04slug\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x10\n\x08group_id\x18\x04 \x01(\t\x12\x10\n\x08position\x18\x05 \x01(\x05\"K\n\x17\x43reateComponentResponse\x12\x30\n\tcomponent\x18\x01 \x01(\x0b\x32\x1d.neoforge.status.v1.Component\"9\n\x13GetComponentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0eunless_version\x18\x02 \x01(\x03\"\xa4\x01\n\x14GetComponentResponse\x12\x32\n\tcomponent\x18\x01 \x01(\x0b\x32\x1d.neoforge.status.v1.ComponentH\x00\x12\x1b\n\x11unchanged_version\x18\x02 \x01(\x03H\x00\x12\x31\n\x05state\x18\x03 \x01(\x0b\x32\".neoforge.status.v1.ComponentStateB\x08\n\x06result\"Z\n\x15ListComponentsRequest\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x0c\n\x04page\x18\x03 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\"x\n\x16ListComponentsResponse\x12\x36\n\ncomponents\x18\x01 \x03(\x0b\x32\".neoforge.status.v1.ComponentState\x12&\n\x04page\x18\x02 \x01(\x0b\x32\x18.neoforge.common.v1.Page\"\x95\x01\n\x16UpdateComponentRequest\x12\x30\n\tcomponent\x18\x01 \x01(\x0b\x32\x1d.neoforge.status.v1.Component\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\x03\"K\n\x17UpdateComponentResponse\x12\x30\n\tcomponent\x18\x01 \x01(\x0b\x32\x1d.neoforge.status.v1.Component\">\n\x16\x44\x65leteComponentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x03\"\x19\n\x17\x44\x65leteComponentResponse\"4\n\x12\x43reateGroupRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x05\"?\n\x13\x43reateGroupResponse\x12(\n\x05group\x18\x01 \x01(\x0b\x32\x19.neoforge.status.v1.Group\"\x13\n\x11ListGroupsRequest\"?\n\x12ListGroupsResponse\x12)\n\x06groups\x18\x01 \x03(\x0b\x32\x19.neoforge.status.v1.Group\"\x89\x01\n\x12UpdateGroupRequest\x12(\n\x05group\x18\x01 \x01(\x0b\x32\x19.neoforge.status.v1.Group\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\x03\"?\n\x13UpdateGroupResponse\x12(\n\x05group\x18\x01 \x01(\x0b\x32\x19.neoforge.status.v1.Group\":\n\x12\x44\x65leteGroupRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x03\"\x15\n\x13\x44\x65leteGroupResponse*\xde\x01\n\x0f\x43omponentStatus\x12 \n\x1c\x43OMPONENT_STATUS_UNSPECIFIED\x10\x00\x12 \n\x1c\x43OMPONENT_STATUS_OPERATIONAL\x10\x01\x12\x1d\n\x19\x43OMPONENT_STATUS_DEGRADED\x10\x02\x12#\n\x1f\x43OMPONENT_STATUS_PARTIAL_OUTAGE\x10\x03\x12!\n\x1d\x43OMPONENT_STATUS_MAJOR_OUTAGE\x10\x04\x12 \n\x1c\x43OMPONENT_STATUS_MAINTENANCE\x10\x05\x32\x9f\x07\n\x10\x43omponentService\x12j\n\x0f\x43reateComponent\x12*.neoforge.status.v1.CreateComponentRequest\x1a+.neoforge.status.v1.CreateComponentResponse\x12\x61\n\x0cGetComponent\x12\'.neoforge.status.v1.GetComponentRequest\x1a(.neoforge.status.v1.GetComponentResponse\x12g\n\x0eListComponents\x12).neoforge.status.v1.ListComponentsRequest\x1a*.neoforge.status.v1.ListComponentsResponse\x12j\n\x0fUpdateComponent\x12*.neoforge.status.v1.UpdateComponentRequest\x1a+.neoforge.status.v1.UpdateComponentResponse\x12j\n\x0f\x44\x65leteComponent\x12*.neoforge.status.v1.DeleteComponentRequest\x1a+.neoforge.status.v1.DeleteComponentResponse\x12^\n\x0b\x43reateGroup\x12&.neoforge.status.v1.CreateGroupRequest\x1a\'.neoforge.status.v1.CreateGroupResponse\x12[\n\nListGroups\x12%.neoforge.status.v1.ListGroupsRequest\x1a&.neoforge.status.v1.ListGroupsResponse\x12^\n\x0bUpdateGroup\x12&.neoforge.status.v1.UpdateGroupRequest\x1a\'.neoforge.status.v1.UpdateGroupResponse\x12^\n\x0b\x44\x65leteGroup\x12&.neoforge.status.v1.DeleteGroupRequest\x1a\'.neoforge.status.v1.DeleteGroupResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'neoforge.status.v1.components_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_COMPONENTSTATUS']._serialized_start=2120
-  _globals['_COMPONENTSTATUS']._serialized_end=2342
+  _globals['_COMPONENTSTATUS']._serialized_start=2172
+  _globals['_COMPONENTSTATUS']._serialized_end=2394
   _globals['_COMPONENT']._serialized_start=158
   _globals['_COMPONENT']._serialized_end=379
   _globals['_COMPONENTSTATE']._serialized_start=382
@@ -48,36 +48,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATECOMPONENTRESPONSE']._serialized_end=916
   _globals['_GETCOMPONENTREQUEST']._serialized_start=918
   _globals['_GETCOMPONENTREQUEST']._serialized_end=975
-  _globals['_GETCOMPONENTRESPONSE']._serialized_start=977
-  _globals['_GETCOMPONENTRESPONSE']._serialized_end=1090
-  _globals['_LISTCOMPONENTSREQUEST']._serialized_start=1092
-  _globals['_LISTCOMPONENTSREQUEST']._serialized_end=1182
-  _globals['_LISTCOMPONENTSRESPONSE']._serialized_start=1184
-  _globals['_LISTCOMPONENTSRESPONSE']._serialized_end=1304
-  _globals['_UPDATECOMPONENTREQUEST']._serialized_start=1307
-  _globals['_UPDATECOMPONENTREQUEST']._serialized_end=1456
-  _globals['_UPDATECOMPONENTRESPONSE']._serialized_start=1458
-  _globals['_UPDATECOMPONENTRESPONSE']._serialized_end=1533
-  _globals['_DELETECOMPONENTREQUEST']._serialized_start=1535
-  _globals['_DELETECOMPONENTREQUEST']._serialized_end=1597
-  _globals['_DELETECOMPONENTRESPONSE']._serialized_start=1599
-  _globals['_DELETECOMPONENTRESPONSE']._serialized_end=1624
-  _globals['_CREATEGROUPREQUEST']._serialized_start=1626
-  _globals['_CREATEGROUPREQUEST']._serialized_end=1678
-  _globals['_CREATEGROUPRESPONSE']._serialized_start=1680
-  _globals['_CREATEGROUPRESPONSE']._serialized_end=1743
-  _globals['_LISTGROUPSREQUEST']._serialized_start=1745
-  _globals['_LISTGROUPSREQUEST']._serialized_end=1764
-  _globals['_LISTGROUPSRESPONSE']._serialized_start=1766
-  _globals['_LISTGROUPSRESPONSE']._serialized_end=1829
-  _globals['_UPDATEGROUPREQUEST']._serialized_start=1832
-  _globals['_UPDATEGROUPREQUEST']._serialized_end=1969
-  _globals['_UPDATEGROUPRESPONSE']._serialized_start=1971
-  _globals['_UPDATEGROUPRESPONSE']._serialized_end=2034
-  _globals['_DELETEGROUPREQUEST']._serialized_start=2036
-  _globals['_DELETEGROUPREQUEST']._serialized_end=2094
-  _globals['_DELETEGROUPRESPONSE']._serialized_start=2096
-  _globals['_DELETEGROUPRESPONSE']._serialized_end=2117
-  _globals['_COMPONENTSERVICE']._serialized_start=2345
-  _globals['_COMPONENTSERVICE']._serialized_end=3272
+  _globals['_GETCOMPONENTRESPONSE']._serialized_start=978
+  _globals['_GETCOMPONENTRESPONSE']._serialized_end=1142
+  _globals['_LISTCOMPONENTSREQUEST']._serialized_start=1144
+  _globals['_LISTCOMPONENTSREQUEST']._serialized_end=1234
+  _globals['_LISTCOMPONENTSRESPONSE']._serialized_start=1236
+  _globals['_LISTCOMPONENTSRESPONSE']._serialized_end=1356
+  _globals['_UPDATECOMPONENTREQUEST']._serialized_start=1359
+  _globals['_UPDATECOMPONENTREQUEST']._serialized_end=1508
+  _globals['_UPDATECOMPONENTRESPONSE']._serialized_start=1510
+  _globals['_UPDATECOMPONENTRESPONSE']._serialized_end=1585
+  _globals['_DELETECOMPONENTREQUEST']._serialized_start=1587
+  _globals['_DELETECOMPONENTREQUEST']._serialized_end=1649
+  _globals['_DELETECOMPONENTRESPONSE']._serialized_start=1651
+  _globals['_DELETECOMPONENTRESPONSE']._serialized_end=1676
+  _globals['_CREATEGROUPREQUEST']._serialized_start=1678
+  _globals['_CREATEGROUPREQUEST']._serialized_end=1730
+  _globals['_CREATEGROUPRESPONSE']._serialized_start=1732
+  _globals['_CREATEGROUPRESPONSE']._serialized_end=1795
+  _globals['_LISTGROUPSREQUEST']._serialized_start=1797
+  _globals['_LISTGROUPSREQUEST']._serialized_end=1816
+  _globals['_LISTGROUPSRESPONSE']._serialized_start=1818
+  _globals['_LISTGROUPSRESPONSE']._serialized_end=1881
+  _globals['_UPDATEGROUPREQUEST']._serialized_start=1884
+  _globals['_UPDATEGROUPREQUEST']._serialized_end=2021
+  _globals['_UPDATEGROUPRESPONSE']._serialized_start=2023
+  _globals['_UPDATEGROUPRESPONSE']._serialized_end=2086
+  _globals['_DELETEGROUPREQUEST']._serialized_start=2088
+  _globals['_DELETEGROUPREQUEST']._serialized_end=2146
+  _globals['_DELETEGROUPRESPONSE']._serialized_start=2148
+  _globals['_DELETEGROUPRESPONSE']._serialized_end=2169
+  _globals['_COMPONENTSERVICE']._serialized_start=2397
+  _globals['_COMPONENTSERVICE']._serialized_end=3324
 # @@protoc_insertion_point(module_scope)

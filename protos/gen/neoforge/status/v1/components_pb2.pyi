@@ -298,21 +298,27 @@ class GetComponentResponse(_message.Message):
 
     COMPONENT_FIELD_NUMBER: _builtins.int
     UNCHANGED_VERSION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     unchanged_version: _builtins.int
     """It still has this version."""
     @_builtins.property
     def component(self) -> Global___Component:
         """The component."""
 
+    @_builtins.property
+    def state(self) -> Global___ComponentState:
+        """The component and how it fares, beside `component`."""
+
     def __init__(
         self,
         *,
         component: Global___Component | None = ...,
         unchanged_version: _builtins.int = ...,
+        state: Global___ComponentState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["component", b"component", "result", b"result", "unchanged_version", b"unchanged_version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["component", b"component", "result", b"result", "state", b"state", "unchanged_version", b"unchanged_version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["component", b"component", "result", b"result", "unchanged_version", b"unchanged_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component", b"component", "result", b"result", "state", b"state", "unchanged_version", b"unchanged_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["component", "unchanged_version"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015

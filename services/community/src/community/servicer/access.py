@@ -25,13 +25,15 @@ async def readable_post(connection: Connection, id: UUID, viewer: Viewer) -> Pos
 
 
 async def readable_reply(connection: Connection, id: UUID, viewer: Viewer) -> Reply:  # noqa: A002 - the field's name
-    """Give a reply that the viewer may read, to a post that they may read.
+    """Give a reply that the viewer may read, to a post that they may read; their own, wherever it stands.
 
     Raises:
         ReplyNotFound: there is none, for them.
     """
     reply = await replies.get(connection, id)
-    if reply is None or not reply.readable_by(viewer) or await posts.get(connection, reply.post_id, viewer) is None:
+    if reply is None or not reply.readable_by(viewer):
+        raise ReplyNotFound
+    if reply.author_id != viewer.person and await posts.get(connection, reply.post_id, viewer) is None:
         raise ReplyNotFound
     return reply
 
@@ -61,7 +63,9 @@ async def reply_for_change(tx: Connection, id: UUID, viewer: Viewer) -> tuple[Po
     known = await replies.get(tx, id)
     post = await posts.get_for_change(tx, known.post_id) if known else None
     reply = await replies.get_for_change(tx, id) if post else None
-    if post is None or reply is None or not reply.readable_by(viewer) or not post.visible_to(viewer, 1):
+    if post is None or reply is None or not reply.readable_by(viewer):
+        raise ReplyNotFound
+    if reply.author_id != viewer.person and not post.visible_to(viewer, 1):
         raise ReplyNotFound
     if not viewer.may_change(reply.author_id):
         raise NotTheAuthor

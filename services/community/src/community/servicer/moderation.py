@@ -82,9 +82,11 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
                 post_id, author_id, status = await self._decide_reply(
                     tx, subject, decision, request.reason, viewer, now
                 )
+            before = await moderation.get(tx, subject)
             state = CaseState.HIDDEN if status is Status.HIDDEN else CaseState.DISMISSED
             await moderation.decide(tx, subject, post_id, author_id, state, request.reason, now)
-            await log(tx, _ACTIONS[decision], subject, post_id, calls.current().person, now, request.reason)
+            if before is None or (before.state, before.decision_reason) != (state, request.reason):
+                await log(tx, _ACTIONS[decision], subject, post_id, calls.current().person, now, request.reason)
             reply = pb.DecideCaseResponse(case=convert.case_proto(await self._case(tx, subject)))
             return await self._idempotency.record(tx, reply)
 

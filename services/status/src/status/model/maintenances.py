@@ -78,6 +78,11 @@ class Window:
             return Phase.SCHEDULED
         return Phase.IN_PROGRESS if now < self.ends_at else Phase.COMPLETED
 
+    def changed_at(self, now: datetime) -> datetime:
+        """Give when what people see of it last changed: by somebody, or by the clock that opened or closed it."""
+        turns = [moment for moment in (self.starts_at, self.ends_at) if moment <= now]
+        return max([self.updated_at, *turns])
+
     def version_at(self, now: datetime) -> int:
         """Give the version of what people see at a time: it grows when the window opens and closes."""
         return self.version + max(0, self.phase(now) - self.phase(self.updated_at))

@@ -4,6 +4,8 @@ A redirect is an answer and not followed, no proxy is taken from the environment
 """
 
 import asyncio
+import os
+import socket
 import ssl
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,19 +19,20 @@ from opentelemetry import trace
 from chassis import telemetry
 from chassis.rpc.channel import Channel
 from chassis.settings import Tls
-from chassis.webhooks.outbound import Resolver, system_resolver
+from chassis.webhooks.outbound import Resolver, SystemResolver
 from chassis.webhooks.urls import literal_address
 from status.prober.spans import described
 from status.prober.targets import Target, why_not
 
 _AT_ONCE: Final = 20
 _FIRST_ERROR: Final = 400
+_resolver: Final = SystemResolver("probe-names", _AT_ONCE)
 
 
 class Prober:
     """Looks at targets; `tls` is this process's identity, with which gRPC servers of the product are asked."""
 
-    def __init__(self, timeout_s: float, tls: Tls | None, resolve: Resolver = system_resolver) -> None:
+    def __init__(self, timeout_s: float, tls: Tls | None, resolve: Resolver = _resolver) -> None:
         self._timeout_s = timeout_s
         self._tls = tls
         self._resolve = resolve
@@ -57,9 +60,10 @@ class Prober:
         except grpc.aio.AioRpcError as failed:
             code = failed.code().name
             trace.get_current_span().set_attribute("rpc.status_code", code)
-            return _Problem(code, f"no answer: {code}")
+            unknown = "DNS" in (failed.details() or "")
+            return _Problem(code, f"no answer: {'the name does not resolve' if unknown else code}")
         except (OSError, httpcore.NetworkError, httpcore.ProtocolError) as failed:
-            return _Problem(type(failed).__name__, f"no answer: {str(failed) or type(failed).__name__}")
+            return _Problem(type(failed).__name__, f"no answer: {_said(failed)}")
 
     async def _address(self, target: Target) -> str:
         """Give the address to be connected to, which is the one that was checked."""
@@ -114,3 +118,16 @@ class _Refused(Exception):
 @lru_cache(maxsize=1)
 def _system_tls() -> ssl.SSLContext:
     return ssl.create_default_context()
+
+
+def _said(failed: Exception) -> str:
+    """Say it for people who read the public page: never what the system's libraries call it."""
+    if isinstance(failed, socket.gaierror):
+        return "the name does not resolve"
+    causes = [failed, failed.__cause__, failed.__context__]
+    number = next((cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno), None)
+    if isinstance(failed, ssl.SSLError) or any(isinstance(cause, ssl.SSLError) for cause in causes):
+        return "the TLS connection failed"
+    if number is not None:
+        return f"the connection failed: {os.strerror(number).lower()}"
+    return "the connection broke off"

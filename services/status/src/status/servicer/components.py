@@ -71,10 +71,13 @@ class ComponentServicer(components_pb2_grpc.ComponentServiceServicer):
         async with self._database.connection() as connection:
             if known and await components.get_version(connection, id_) == known:
                 return pb.GetComponentResponse(unchanged_version=known)
-            component = await components.get(connection, id_)
-        if component is None:
+            component, now = await components.get(connection, id_), self._now()
+            last = await components.last_event(connection, id_)
+            windows = await maintenances.list_ahead(connection, now)
+        if component is None or last is None:
             raise ComponentNotFound
-        return pb.GetComponentResponse(component=convert.component_proto(component))
+        fares = state(component, last, windows, now)
+        return pb.GetComponentResponse(component=convert.component_proto(component), state=convert.state_proto(fares))
 
     @allow(ANYONE)
     async def ListComponents(self, request: pb.ListComponentsRequest, context: Any) -> pb.ListComponentsResponse:

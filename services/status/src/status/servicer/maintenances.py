@@ -62,7 +62,7 @@ class MaintenanceServicer(maintenances_pb2_grpc.MaintenanceServiceServicer):
             await _check_known(tx, window.component_ids)
             await maintenances.insert(tx, window)
             if window.phase(now) is not Phase.COMPLETED:
-                await self._records.planned(tx, window)
+                await self._records.planned(tx, window, now)
             reply = pb.CreateMaintenanceResponse(maintenance=convert.window_proto(window, now))
             return await self._idempotency.record(tx, reply)
 

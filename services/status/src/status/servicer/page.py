@@ -32,13 +32,16 @@ class PageServicer(page_pb2_grpc.PageServiceServicer):
             found = await components.all_with_last(connection)
             opened = await incidents.list_open(connection)
             windows = await maintenances.list_ahead(connection, now)
+            told_at = await incidents.changed_at(connection)
+            begun = await maintenances.list_begun(connection, now)
         states = [state(component, last, windows, now) for component, last in found]
         indicator = overall([one.status for one in states], opened, windows, now)
         changed = [
             *(group.updated_at for group in groups),
             *(moment for one in states for moment in (one.component.updated_at, one.since)),
             *(incident.updated_at for incident in opened),
-            *(window.updated_at for window in windows),
+            *([told_at] if told_at else []),
+            *(window.changed_at(now) for window in (*windows, *begun)),
         ]
         return pb.GetPageResponse(
             indicator=to_enum(pb.Indicator, indicator),

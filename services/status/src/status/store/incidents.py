@@ -1,5 +1,6 @@
 """All SQL on incidents and their updates."""
 
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
@@ -37,6 +38,13 @@ _UPDATES = statement(
     .order_by(incident_updates.c.created_at.desc(), incident_updates.c.id.desc()),
     "SELECT incident_updates",
 )
+_newest = (
+    sa.select(incidents.c.updated_at)
+    .order_by(incidents.c.created_at.desc(), incidents.c.id.desc())
+    .limit(MOST_OPEN)
+    .subquery()
+)
+_CHANGED = statement(sa.select(sa.func.max(_newest.c.updated_at).label("at")), "SELECT incidents")
 _INSERT = insertion(incidents)
 _UPDATE = update_of(
     incidents, "title", "status", "impact", "component_ids", "updated_at", "monitoring_at", "resolved_at"
@@ -63,6 +71,12 @@ async def get_version(connection: Connection, id: UUID) -> int | None:  # noqa: 
 async def list_open(connection: Connection) -> list[Incident]:
     """Give the newest open incidents, MOST_OPEN at most."""
     return await _all(connection, await connection.all(_OPEN))
+
+
+async def changed_at(connection: Connection) -> datetime | None:
+    """Give when one of the newest incidents, MOST_OPEN at most, was last changed; None when there is none."""
+    moment: datetime | None = (await connection.one(_CHANGED)).at
+    return moment
 
 
 async def page(

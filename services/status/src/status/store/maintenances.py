@@ -40,6 +40,13 @@ _SINCE = statement(
     .order_by(maintenances.c.starts_at, maintenances.c.id),
     "SELECT maintenances",
 )
+_BEGUN = statement(
+    sa.select(*maintenances.c)
+    .where(maintenances.c.starts_at <= _now)
+    .order_by(maintenances.c.starts_at.desc(), maintenances.c.id.desc())
+    .limit(MOST_AHEAD),
+    "SELECT maintenances",
+)
 _INSERT = insertion(maintenances)
 _CHANGEABLE: Final = ("title", "message", "component_ids", "starts_at", "ends_at", "updated_at", "version")
 _UPDATE = statement(
@@ -77,6 +84,11 @@ async def get_for_change(tx: Connection, id: UUID) -> Window | None:  # noqa: A0
 async def list_ahead(connection: Connection, now: datetime) -> list[Window]:
     """Give the first windows that are open or to come, by their start, MOST_AHEAD at most."""
     return [_window(row) for row in await connection.all(_AHEAD, now=now, earliest=now - LONGEST)]
+
+
+async def list_begun(connection: Connection, now: datetime) -> list[Window]:
+    """Give the latest windows that have begun, MOST_AHEAD at most."""
+    return [_window(row) for row in await connection.all(_BEGUN, now=now)]
 
 
 async def list_since(connection: Connection, since: datetime, now: datetime) -> list[Window]:

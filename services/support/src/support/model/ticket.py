@@ -90,7 +90,7 @@ class Ticket:
 
         Raises:
             InvalidFields: fields break their rules.
-            ForAgents: a customer names a requester or an assignee.
+            ForAgents: a customer names a requester or an assignee, or labels it.
         """
         requester_id = requester_id or opened_by
         if not by_agent and requester_id != opened_by:
@@ -112,6 +112,8 @@ class Ticket:
             targets=Targets.start(promise, priority, now, responded=requester_id != opened_by),
         )
         made.check()
+        if not by_agent and labels:
+            raise ForAgents("labelling a ticket")
         return made
 
     def check(self) -> None:
