@@ -14,7 +14,7 @@ from hypothesis.errors import Unsatisfiable
 
 from gateway.openapi import document as describe_api
 from gateway.problem_types import TYPES
-from gateway.routes import invitations, projects, webhooks
+from gateway.routes import invitations, projects, projects_webhooks
 from gateway.services import SERVICES
 from gateway.testing.edge import Edge
 from gateway.testing.issuer import StandInIssuer
@@ -135,7 +135,7 @@ def within(schema: Any) -> Iterator[dict[str, Any]]:
 def whole_api() -> dict[str, Any]:
     """Describe the API with every service that an installation can have."""
     api = FastAPI(title="NeoForge API")
-    for routes in (projects.projects, projects.members, invitations.invitations, webhooks.webhooks):
+    for routes in (projects.projects, projects.members, invitations.invitations, projects_webhooks.webhooks):
         api.router.routes += routes
     for service in SERVICES:
         api.router.routes += [route for routes in service.routes for route in routes]

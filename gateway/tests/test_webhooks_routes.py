@@ -6,8 +6,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.errors import LimitReached, NotFound
 from gateway.testing.webhooks import StandInWebhooks
+from neoforge.common.v1 import webhooks_pb2 as pb
 from neoforge.common.v1.page_pb2 import Page
-from neoforge.projects.v1 import webhooks_pb2 as pb
 
 PATH = "/api/v1/webhooks"
 ID = "018f0000-0000-7000-9000-000000000001"

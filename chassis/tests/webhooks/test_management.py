@@ -99,8 +99,8 @@ async def test_pages_of_endpoints_and_attempts_follow_each_other_by_cursor(owner
         await owner.announce()
     await owner.run_jobs()
     async with owner.house.database.connection() as connection:
-        first = await owner.webhooks.page(connection, owner.id, PageWanted(size=3))
-        second = await owner.webhooks.page(connection, owner.id, PageWanted(size=3, cursor=first.next_cursor))
+        first = await owner.webhooks.page(connection, owner.id, owner.id, PageWanted(size=3))
+        second = await owner.webhooks.page(connection, owner.id, owner.id, PageWanted(size=3, cursor=first.next_cursor))
         assert [e.id for e in (*first.rows, *second.rows)] == made[::-1]
         assert (first.total, second.next_cursor) == (5, "")
         tried = await owner.webhooks.attempts(connection, made[0], owner.id, None, PageWanted(size=2))

@@ -14,7 +14,7 @@ from gateway.observation import Observation
 from gateway.pages import add_pages
 from gateway.parts import Parts
 from gateway.probes import add_probes
-from gateway.routes import invitations, projects, webhooks
+from gateway.routes import invitations, projects, projects_webhooks
 from gateway.services import SERVICES
 
 _DESCRIPTION = """
@@ -42,7 +42,7 @@ def build(parts: Parts) -> ASGIApp:
         *projects.projects,
         *projects.members,
         *invitations.invitations,
-        *webhooks.webhooks,
+        *projects_webhooks.webhooks,
     ]
     for service in SERVICES:
         if service.stubs in parts.services:

@@ -15,9 +15,9 @@ from gateway.tiers import Tier
 
 if TYPE_CHECKING:
     # These exist for type checkers alone.
+    from neoforge.common.v1.webhooks_pb2_grpc import WebhooksServiceAsyncStub
     from neoforge.projects.v1.invitations_pb2_grpc import InvitationsServiceAsyncStub
     from neoforge.projects.v1.projects_pb2_grpc import ProjectsServiceAsyncStub
-    from neoforge.projects.v1.webhooks_pb2_grpc import WebhooksServiceAsyncStub
 
 S = TypeVar("S")
 

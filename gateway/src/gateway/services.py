@@ -25,6 +25,7 @@ from gateway.routes.status_incidents import incidents, maintenances
 from gateway.routes.status_page import page
 from gateway.routes.status_stubs import StatusStubs
 from gateway.routes.status_subscriptions import subscriptions
+from gateway.routes.status_webhooks import webhooks as status_webhooks
 from gateway.routes.statuspage import statuspage
 from gateway.routes.support_attachments import attachments
 from gateway.routes.support_canned_replies import canned_replies
@@ -50,7 +51,9 @@ SERVICES: Final[tuple[Service, ...]] = (
     Service("auth", AuthStubs, (accounts, sessions, second_factor, passkeys, access_tokens, audit)),
     Service("community", CommunityStubs, (posts, replies, categories, moderation)),
     Service(
-        "status", StatusStubs, (page, components, groups, events, incidents, maintenances, subscriptions, statuspage)
+        "status",
+        StatusStubs,
+        (page, components, groups, events, incidents, maintenances, subscriptions, status_webhooks, statuspage),
     ),
     Service("support", SupportStubs, (tickets, attachments, canned_replies)),
 )  # fmt: skip

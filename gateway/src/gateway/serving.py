@@ -26,9 +26,9 @@ from gateway.revocations import Revocations
 from gateway.services import SERVICES
 from gateway.settings import GatewaySettings
 from neoforge.auth.v1.verification_pb2_grpc import VerificationServiceStub
+from neoforge.common.v1.webhooks_pb2_grpc import WebhooksServiceStub
 from neoforge.projects.v1.invitations_pb2_grpc import InvitationsServiceStub
 from neoforge.projects.v1.projects_pb2_grpc import ProjectsServiceStub
-from neoforge.projects.v1.webhooks_pb2_grpc import WebhooksServiceStub
 
 _REDIS_TIMEOUT_S = 0.25
 _TICK_S = 0.1  # as uvicorn's own

@@ -347,7 +347,7 @@ async def test_a_full_project_takes_nobody_and_the_link_stays_good(
 async def test_the_owners_webhooks_are_told_once_of_who_was_invited_and_who_accepted(
     call: Client, ines: Caller, mara: Caller, project: str, run_jobs: JobRunner, catcher: Catcher, database: Logins
 ) -> None:
-    from neoforge.projects.v1 import webhooks_pb2  # noqa: PLC0415 - beside its only use
+    from neoforge.common.v1 import webhooks_pb2  # noqa: PLC0415 - beside its only use
 
     webhook = webhooks_pb2.CreateWebhookRequest(
         url="http://127.0.0.1:8999/", events=["project.member_invited", "project.member_added"]

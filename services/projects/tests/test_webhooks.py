@@ -19,8 +19,9 @@ from chassis.testing.plugin import Logins
 from chassis.testing.receiver import Receiver, answer
 from devstack.mailcatcher import message
 from devstack.mailcatcher.catcher import Catcher
-from neoforge.projects.v1 import projects_pb2, webhooks_pb2
-from neoforge.projects.v1 import webhooks_pb2 as pb
+from neoforge.common.v1 import webhooks_pb2
+from neoforge.common.v1 import webhooks_pb2 as pb
+from neoforge.projects.v1 import projects_pb2
 
 
 @pytest_asyncio.fixture

@@ -15,6 +15,7 @@ from chassis.testing.process import ServiceProcess, environment
 from chassis.testing.receiver import Receiver
 from chassis.testing.waiting import until
 from devstack.mailcatcher.catcher import Catcher
+from neoforge.common.v1 import webhooks_pb2
 from neoforge.status.v1 import subscribers_pb2 as pb
 from status.testing import Board
 
@@ -52,10 +53,10 @@ async def test_webhooks_that_hang_hold_up_no_mail_no_probe_and_nobody_elses_webh
     tmp_path: Path,
 ) -> None:
     for _ in range(WEBHOOKS):
-        await call(mara, "CreateWebhookSubscriber", pb.CreateWebhookSubscriberRequest(url=hanging.url))
+        await call(mara, "CreateWebhook", webhooks_pb2.CreateWebhookRequest(url=hanging.url))
     for number in range(EVENTS):
         await board.incident(f"Number {number}")
-    await call(tomas, "CreateWebhookSubscriber", pb.CreateWebhookSubscriberRequest(url=receiver.url))
+    await call(tomas, "CreateWebhook", webhooks_pb2.CreateWebhookRequest(url=receiver.url))
     async with Catcher(tmp_path) as catcher:
         told = settings.model_copy(
             update={

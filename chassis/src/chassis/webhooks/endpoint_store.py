@@ -38,9 +38,10 @@ class EndpointStore:
         hidden = {"failures", "failing_since", "resting_until", "deleted_at"}
         columns = [column for column in endpoints.c if column.name not in hidden]
         id_ = endpoints.c.id == sa.bindparam("id", type_=sa.Uuid)
-        owned = sa.and_(
-            endpoints.c.owner_id == sa.bindparam("owner_id", type_=sa.Uuid), endpoints.c.deleted_at.is_(None)
-        )
+        owner = sa.bindparam("owner_id", type_=sa.Uuid)
+        live = endpoints.c.deleted_at.is_(None)
+        owned = sa.and_(endpoints.c.owner_id == owner, live)
+        reached = sa.and_(id_, live, sa.or_(owner.is_(None), endpoints.c.owner_id == owner))
         now = sa.bindparam("now", type_=sa.DateTime(timezone=True))
         events = endpoints.c.events
         of_type = sa.bindparam("event_type", type_=sa.Text)
@@ -49,10 +50,10 @@ class EndpointStore:
         self._lock_owner = statement(sa.text(lock), "LOCK webhook_endpoints")
         self._count = statement(sa.select(sa.func.count().label("total")).where(owned), "COUNT webhook_endpoints")
         self._insert = insertion(endpoints)
-        self._get = statement(sa.select(*columns).where(id_, owned), "SELECT webhook_endpoints")
-        self._get_version = statement(sa.select(endpoints.c.version).where(id_, owned), "SELECT webhook_endpoints")
+        self._get = statement(sa.select(*columns).where(reached), "SELECT webhook_endpoints")
+        self._get_version = statement(sa.select(endpoints.c.version).where(reached), "SELECT webhook_endpoints")
         self._get_for_change = statement(
-            sa.select(*columns).where(id_, owned).with_for_update(key_share=True), "SELECT webhook_endpoints"
+            sa.select(*columns).where(reached).with_for_update(key_share=True), "SELECT webhook_endpoints"
         )
         self._update = statement(
             sa.update(endpoints)
@@ -64,6 +65,7 @@ class EndpointStore:
             sa.update(endpoints).where(id_).values(deleted_at=now, enabled=sa.false()), "DELETE webhook_endpoints"
         )
         self._list = Listing([sa.select(*columns).where(owned)], NEWEST, "webhook_endpoints")
+        self._list_all = Listing([sa.select(*columns).where(live)], NEWEST, "webhook_endpoints", counted_in_order=True)
         self._subscribed = statement(
             sa.select(endpoints.c.id)
             .where(owned, endpoints.c.enabled, sa.or_(events == sa.literal_column("'{}'"), of_type == sa.any_(events)))
@@ -113,16 +115,16 @@ class EndpointStore:
             self._insert, **_row(endpoint), failures=0, failing_since=None, resting_until=None, deleted_at=None
         )
 
-    async def get(self, connection: Connection, endpoint_id: UUID, owner_id: UUID) -> Endpoint | None:
-        """Give an endpoint of this owner, or None."""
+    async def get(self, connection: Connection, endpoint_id: UUID, owner_id: UUID | None) -> Endpoint | None:
+        """Give an endpoint of this owner (None: of anyone), or None."""
         return _endpoint(await connection.one(self._get, id=endpoint_id, owner_id=owner_id))
 
-    async def get_version(self, connection: Connection, endpoint_id: UUID, owner_id: UUID) -> int | None:
+    async def get_version(self, connection: Connection, endpoint_id: UUID, owner_id: UUID | None) -> int | None:
         """Give the version of an endpoint of this owner, without reading the rest, or None."""
         row = await connection.one(self._get_version, id=endpoint_id, owner_id=owner_id)
         return row.version if row else None
 
-    async def get_for_change(self, tx: Connection, endpoint_id: UUID, owner_id: UUID) -> Endpoint | None:
+    async def get_for_change(self, tx: Connection, endpoint_id: UUID, owner_id: UUID | None) -> Endpoint | None:
         """Give what `get` gives, and let no other transaction change it until this one ends; events still go to it."""
         return _endpoint(await tx.one(self._get_for_change, id=endpoint_id, owner_id=owner_id))
 
@@ -137,10 +139,13 @@ class EndpointStore:
         await tx.execute(self._forget_secrets, endpoint_id=endpoint_id)
 
     async def page(
-        self, connection: Connection, owner_id: UUID, request: PageRequest, cursors: Cursors, scope: str
+        self, connection: Connection, owner_id: UUID | None, request: PageRequest, cursors: Cursors, scope: str
     ) -> Page[Endpoint]:
-        """Give one page of an owner's endpoints, the newest first."""
-        found = await self._list.page(connection, request, cursors, scope, owner_id=owner_id)
+        """Give one page of an owner's endpoints (None: of everyone's), the newest first."""
+        if owner_id is None:
+            found = await self._list_all.page(connection, request, cursors, scope)
+        else:
+            found = await self._list.page(connection, request, cursors, scope, owner_id=owner_id)
         return found.of([_endpoint_of(row) for row in found.rows])
 
     async def subscribed(self, tx: Connection, owner_id: UUID, event_type: str) -> list[UUID]:

@@ -103,8 +103,8 @@ class Webhooks:
         await self._endpoints.insert(tx, endpoint)
         return endpoint, await self._new_secret(tx, endpoint.id, endpoint.created_at)
 
-    async def get(self, connection: Connection, endpoint_id: UUID, owner_id: UUID) -> Endpoint:
-        """Give an endpoint.
+    async def get(self, connection: Connection, endpoint_id: UUID, owner_id: UUID | None) -> Endpoint:
+        """Give an endpoint of this owner (None: of anyone).
 
         Raises:
             EndpointNotFound: the owner has no such endpoint.
@@ -114,18 +114,20 @@ class Webhooks:
             raise EndpointNotFound
         return found
 
-    async def version(self, connection: Connection, endpoint_id: UUID, owner_id: UUID) -> int | None:
+    async def version(self, connection: Connection, endpoint_id: UUID, owner_id: UUID | None) -> int | None:
         """Give an endpoint's version without reading the rest, or None."""
         return await self._endpoints.get_version(connection, endpoint_id, owner_id)
 
-    async def page(self, connection: Connection, owner_id: UUID, wanted: PageWanted) -> Page[Endpoint]:
-        """Give a page of an owner's endpoints, the newest first.
+    async def page(
+        self, connection: Connection, reader: UUID, owner_id: UUID | None, wanted: PageWanted
+    ) -> Page[Endpoint]:
+        """Give a page of an owner's endpoints (None: of everyone's), the newest first, to one who may read them.
 
         Raises:
             InvalidFields: size or number is out of bounds.
             InvalidCursor: the cursor is another list's.
         """
-        scope = f"webhooks {owner_id}"
+        scope = f"webhooks {reader} {owner_id}"
         request = self._cursors.request(page_size=wanted.size, page=wanted.number, cursor=wanted.cursor, scope=scope)
         return await self._endpoints.page(connection, owner_id, request, self._cursors, scope)
 
@@ -152,8 +154,8 @@ class Webhooks:
             await self._endpoints.note_success(tx, endpoint_id)
         return changed
 
-    async def delete(self, tx: Connection, endpoint_id: UUID, owner_id: UUID, expected_version: int) -> None:
-        """Delete an endpoint; nothing is sent to it any more.
+    async def delete(self, tx: Connection, endpoint_id: UUID, owner_id: UUID | None, expected_version: int) -> None:
+        """Delete an endpoint of this owner (None: of anyone); nothing is sent to it any more.
 
         Raises:
             EndpointNotFound: the owner has no such endpoint.
@@ -250,7 +252,9 @@ class Webhooks:
         await self._endpoints.insert_secret(tx, uuid7(), endpoint_id, self._seal.seal(secret, endpoint_id), now)
         return secret
 
-    async def _for_change(self, tx: Connection, endpoint_id: UUID, owner_id: UUID, expected_version: int) -> Endpoint:
+    async def _for_change(
+        self, tx: Connection, endpoint_id: UUID, owner_id: UUID | None, expected_version: int
+    ) -> Endpoint:
         endpoint = await self._endpoints.get_for_change(tx, endpoint_id, owner_id)
         if endpoint is None:
             raise EndpointNotFound

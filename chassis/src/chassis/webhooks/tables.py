@@ -57,6 +57,7 @@ def _endpoints(metadata: sa.MetaData) -> sa.Table:
             "disabled_reason IN ('owner', 'failing', 'gone')", name="webhook_endpoints_disabled_reason_check"
         ),
         sa.Index("webhook_endpoints_owner_idx", "owner_id", "created_at", "id"),
+        sa.Index("webhook_endpoints_live_idx", "created_at", "id", postgresql_where=sa.text("deleted_at IS NULL")),
         sa.Index("webhook_endpoints_deleted_idx", "deleted_at", postgresql_where=sa.text("deleted_at IS NOT NULL")),
     )
 

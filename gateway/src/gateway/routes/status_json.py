@@ -184,15 +184,3 @@ def subscriber_json(subscriber: subscribers_pb2.Subscriber) -> dict[str, Any]:
         "created_at": rfc3339(subscriber.created_at),
         "confirmed_at": rfc3339(subscriber.confirmed_at) if subscriber.HasField("confirmed_at") else None,
     }
-
-
-def webhook_json(webhook: subscribers_pb2.WebhookSubscriber) -> dict[str, Any]:
-    """Write a webhook subscriber."""
-    return {
-        "id": webhook.id,
-        "url": webhook.url,
-        "events": list(webhook.events),
-        "description": webhook.description,
-        "enabled": webhook.enabled,
-        "created_at": rfc3339(webhook.created_at),
-    }

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from grpc.aio import Channel
 
+from neoforge.common.v1.webhooks_pb2_grpc import WebhooksServiceStub
 from neoforge.status.v1.components_pb2_grpc import ComponentServiceStub
 from neoforge.status.v1.events_pb2_grpc import EventServiceStub
 from neoforge.status.v1.incidents_pb2_grpc import IncidentServiceStub
@@ -13,6 +14,7 @@ from neoforge.status.v1.subscribers_pb2_grpc import SubscriberServiceStub
 
 if TYPE_CHECKING:
     # These exist for type checkers alone.
+    from neoforge.common.v1.webhooks_pb2_grpc import WebhooksServiceAsyncStub
     from neoforge.status.v1.components_pb2_grpc import ComponentServiceAsyncStub
     from neoforge.status.v1.events_pb2_grpc import EventServiceAsyncStub
     from neoforge.status.v1.incidents_pb2_grpc import IncidentServiceAsyncStub
@@ -31,3 +33,4 @@ class StatusStubs:
         self.maintenances: MaintenanceServiceAsyncStub = MaintenanceServiceStub(channel)
         self.page: PageServiceAsyncStub = PageServiceStub(channel)
         self.subscribers: SubscriberServiceAsyncStub = SubscriberServiceStub(channel)
+        self.webhooks: WebhooksServiceAsyncStub = WebhooksServiceStub(channel)

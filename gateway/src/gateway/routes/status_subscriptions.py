@@ -1,4 +1,4 @@
-"""Who is told of incidents: mail addresses that confirm it by a link, and webhooks.
+"""Who is told of incidents by mail: addresses that confirm it by a link.
 
 Opening a link changes nothing: programs that look for bad links open them too. It shows a page with a button.
 """
@@ -16,7 +16,7 @@ from gateway.operations import Operations
 from gateway.paging import PageQuery, PaginatedResponse, page_json, page_links
 from gateway.representation import Answer, tag_of
 from gateway.routes import status_subscriptions_models as models
-from gateway.routes.status_json import subscriber_json, webhook_json
+from gateway.routes.status_json import subscriber_json
 from gateway.routes.status_page import ROOT, stubs
 from neoforge.status.v1 import subscribers_pb2 as pb
 
@@ -25,12 +25,10 @@ subscriptions: Final = Operations("status")
 _SUBSCRIPTIONS: Final = ROOT + "/subscriptions"
 _LINK: Final = _SUBSCRIPTIONS + "/{token:token}"
 _SUBSCRIBERS: Final = ROOT + "/subscribers"
-_WEBHOOKS: Final = ROOT + "/webhooks"
 _HTML: Final = "text/html; charset=utf-8"
 
 Token = Annotated[str, Path(description="The token of the link.", json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"})]
 SubscriberId = Annotated[str, Path(description="The subscriber's id.", json_schema_extra={"format": "uuid"})]
-WebhookId = Annotated[str, Path(description="The webhook's id.", json_schema_extra={"format": "uuid"})]
 
 
 @subscriptions.serve(
@@ -105,55 +103,6 @@ async def delete_subscriber(call: Call, subscriber_id: SubscriberId) -> Answer:
     """End a subscription and forget the address; for admins."""
     request = pb.DeleteSubscriberRequest(id=subscriber_id)
     reply = await call.ask(stubs(call).subscribers.DeleteSubscriber, request)
-    return Answer(status=NO_CONTENT, replayed=reply.replayed)
-
-
-@subscriptions.serve(
-    _WEBHOOKS, Declaration(Kind.READ, "GET", PaginatedResponse[models.WebhookSubscriber], has_cursor=True)
-)
-async def list_status_webhooks(call: Call, query: Annotated[PageQuery, Query()]) -> Answer:
-    """List the caller's webhooks, the newest first."""
-    request = pb.ListWebhookSubscribersRequest(
-        page_size=query.page_size, page=query.page or 0, cursor=query.cursor or ""
-    )
-    reply = (await call.ask(stubs(call).subscribers.ListWebhookSubscribers, request)).message
-    body = to_json(page_json([webhook_json(one) for one in reply.webhooks], reply.page))
-    return Answer(body, tag=tag_of(body), links=page_links(_WEBHOOKS, query, reply.page))
-
-
-@subscriptions.serve(
-    _WEBHOOKS,
-    Declaration(
-        Kind.CREATE,
-        "POST",
-        models.CreatedWebhookSubscriber,
-        success=HTTPStatus.CREATED,
-        key=Key.REQUIRED,
-        tagged=Tagged.CONTENT,
-        conflicts=("LIMIT_REACHED",),
-    ),
-)
-async def create_status_webhook(call: Call, body: models.NewWebhookSubscriber) -> Answer:
-    """Have events sent to a URL, signed (Standard Webhooks 1.0.0); the secret is shown this once."""
-    request = pb.CreateWebhookSubscriberRequest(url=body.url, events=body.events, description=body.description)
-    reply = await call.ask(stubs(call).subscribers.CreateWebhookSubscriber, request)
-    webhook = reply.message.webhook
-    return Answer(
-        to_json(webhook_json(webhook) | {"secret": reply.message.secret}),
-        status=HTTPStatus.CREATED,
-        location=f"{_WEBHOOKS}/{webhook.id}",
-        replayed=reply.replayed,
-    )
-
-
-@subscriptions.serve(
-    _WEBHOOKS + "/{webhook_id:id}",
-    Declaration(Kind.REMOVE, "DELETE", None, success=NO_CONTENT, key=Key.OPTIONAL, tagged=Tagged.CONTENT),
-)
-async def delete_status_webhook(call: Call, webhook_id: WebhookId) -> Answer:
-    """Remove one of the caller's webhooks."""
-    request = pb.DeleteWebhookSubscriberRequest(id=webhook_id)
-    reply = await call.ask(stubs(call).subscribers.DeleteWebhookSubscriber, request)
     return Answer(status=NO_CONTENT, replayed=reply.replayed)
 
 

@@ -1,13 +1,19 @@
-"""Webhooks as clients see them; the bounds are those of neoforge.projects.v1, which the service checks again."""
+"""Webhooks as clients see them; the bounds are those of neoforge.common.v1, which each service checks again.
 
+What names events is generic in them, since each service has its own.
+"""
+
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Generic, Literal, Self, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from gateway import text
 from gateway.paging import PageQuery
+
+E = TypeVar("E", bound=str)
 
 Url = Annotated[
     str,
@@ -19,21 +25,11 @@ Url = Annotated[
         json_schema_extra={"format": "uri"},
     ),
 ]
-EventType = Literal[
-    "project.created",
-    "project.updated",
-    "project.archived",
-    "project.deleted",
-    "project.member_invited",
-    "project.member_added",
-    "project.member_removed",
-]
 Events = Annotated[
-    list[EventType],
+    list[E],
     Field(
-        max_length=6,
+        max_length=50,
         description="The events that it wants, each once; empty for all, those to come included.",
-        examples=[["project.created", "project.deleted"]],
         json_schema_extra={"uniqueItems": True},
     ),
 ]
@@ -54,33 +50,44 @@ Secret = Annotated[
     ),
 ]
 
-_EXAMPLE: dict[str, Any] = {
-    "id": "0193fd12-7c40-7a3b-9a51-2f1c6d0e8b77",
-    "url": "https://hooks.example.com/neoforge",
-    "events": ["project.created", "project.deleted"],
-    "description": "Tells the billing system.",
-    "contact": "ines@example.com",
-    "enabled": True,
-    "disabled_reason": None,
-    "disabled_at": None,
-    "created_at": "2026-11-02T09:30:00.123456Z",
-    "updated_at": "2026-11-02T09:30:00.123456Z",
-    "version": 1,
-}
+
+SECRET: Final = {"secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}
+"""What an example has besides when it was just created."""
+
+
+def example(url: str, event: str) -> dict[str, Any]:
+    """Give an example of a service's webhooks."""
+    return {
+        "id": "0193fd12-7c40-7a3b-9a51-2f1c6d0e8b77",
+        "url": url,
+        "events": [event],
+        "description": "Tells the billing system.",
+        "contact": "ines@example.com",
+        "enabled": True,
+        "disabled_reason": None,
+        "disabled_at": None,
+        "created_at": "2026-11-02T09:30:00.123456Z",
+        "updated_at": "2026-11-02T09:30:00.123456Z",
+        "owner_id": "018f0000-0000-7000-8000-000000000001",
+        "version": 1,
+    }
+
+
+def asked(webhook: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what an example is created by."""
+    return {name: webhook[name] for name in ("url", "events")}
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Webhook(BaseModel):
-    """Where the events of the caller's projects are sent."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+class Webhook(BaseModel, Generic[E]):
+    """Where events are sent."""
 
     id: Annotated[UUID, Field(description="UUIDv7 (RFC 9562).")]
     url: Url
-    events: Events
+    events: Events[E]
     description: Description
     contact: Contact
     enabled: Annotated[bool, Field(description="Whether it gets events.")]
@@ -91,28 +98,21 @@ class Webhook(BaseModel):
     disabled_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    owner_id: Annotated[UUID, Field(description="Whose it is.")]
     version: Annotated[int, Field(ge=1, description="1 when created, one more with each change; the ETag in quotes.")]
 
 
-class CreatedWebhook(Webhook):
+class CreatedWebhook(Webhook[E], Generic[E]):
     """A webhook as it was created, with its secret."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{**_EXAMPLE, "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}]}
-    )
 
     secret: Secret
 
 
-class NewWebhook(_Model):
+class NewWebhook(_Model, Generic[E]):
     """What a new webhook is made of."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"url": "https://hooks.example.com/neoforge", "events": ["project.created"]}]}
-    )
-
     url: Url
-    events: Events = Field(default_factory=list)
+    events: Events[E] = Field(default_factory=list)
     description: Description = ""
     contact: Contact = ""
 
@@ -125,13 +125,13 @@ def _describe_changes(schema: dict[str, Any]) -> None:
     schema["examples"] = [{"enabled": False}]
 
 
-class WebhookChanges(_Model):
+class WebhookChanges(_Model, Generic[E]):
     """A JSON merge patch (RFC 7396) of a webhook: what is absent stays; null empties description or contact."""
 
     model_config = ConfigDict(json_schema_extra=_describe_changes)
 
     url: Url = ""
-    events: Events = Field(default_factory=list)
+    events: Events[E] = Field(default_factory=list)
     description: Description | None = None
     contact: Contact | None = None
     enabled: Annotated[bool, Field(description="Enabling it again forgets its failures.")] = True
@@ -164,6 +164,15 @@ class SentMessage(BaseModel):
     message_id: Annotated[UUID, Field(description="Its `webhook-id`, by which its attempts are found.")]
 
 
+class WebhookQuery(PageQuery):
+    """Whose webhooks to list."""
+
+    owner_id: Annotated[str, StringConstraints(pattern=text.OWNER_OR_ANY)] | None = Field(
+        default=None,
+        description="Of this person (UUID), or `any` for everyone's; for admins. The caller's when absent.",
+    )
+
+
 class AttemptQuery(PageQuery):
     """Which attempts to list."""
 
@@ -177,7 +186,7 @@ class Attempt(BaseModel):
 
     id: Annotated[UUID, Field(description="UUIDv7 (RFC 9562).")]
     message_id: Annotated[UUID, Field(description="The message: its `webhook-id`, the same on every attempt.")]
-    event_type: Annotated[str, Field(examples=["project.created"])]
+    event_type: str
     started_at: datetime
     duration_ms: Annotated[int, Field(ge=0)]
     status: Annotated[int | None, Field(description="The answer's HTTP status; null when there was none.")]

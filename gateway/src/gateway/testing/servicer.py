@@ -28,8 +28,9 @@ from chassis.identity import SUBJECT, Caller
 from gateway.testing.community import StandInCommunity
 from gateway.testing.invitations import StandInInvitations
 from gateway.testing.webhooks import StandInWebhooks
+from neoforge.common.v1 import webhooks_pb2_grpc
 from neoforge.common.v1.page_pb2 import Page
-from neoforge.projects.v1 import invitations_pb2_grpc, projects_pb2_grpc, webhooks_pb2_grpc
+from neoforge.projects.v1 import invitations_pb2_grpc, projects_pb2_grpc
 from neoforge.projects.v1 import projects_pb2 as pb
 
 if TYPE_CHECKING:

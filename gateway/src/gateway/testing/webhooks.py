@@ -1,9 +1,9 @@
-"""A stand-in for the webhooks of the projects service."""
+"""A stand-in for the webhooks of a service."""
 
 from typing import ClassVar
 
 from gateway.testing.told import Told
-from neoforge.projects.v1 import webhooks_pb2, webhooks_pb2_grpc
+from neoforge.common.v1 import webhooks_pb2, webhooks_pb2_grpc
 
 
 class StandInWebhooks(Told, webhooks_pb2_grpc.WebhooksServiceServicer):

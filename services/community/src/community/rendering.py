@@ -65,12 +65,12 @@ def _parser() -> MarkdownIt:
     return made
 
 
-def _leads_somewhere(address: str) -> bool:
+def _leads_somewhere(url: str) -> bool:
     """Say whether a link may have this address: by the URL standard too, or it would come out without any."""
-    if _ADDRESS.match(address) is None:
+    if _ADDRESS.match(url) is None:
         return False
     try:
-        Url(address)
+        Url(url)
     except ValidationError:
         return False
     return True

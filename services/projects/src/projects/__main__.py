@@ -5,13 +5,13 @@ from pathlib import Path
 from chassis.command_line import main
 from chassis.house import House
 from chassis.service import Service, Servicer
+from chassis.webhooks.servicer import WebhooksServicer
+from neoforge.common.v1 import webhooks_pb2, webhooks_pb2_grpc
 from neoforge.projects.v1 import (
     invitations_pb2,
     invitations_pb2_grpc,
     projects_pb2,
     projects_pb2_grpc,
-    webhooks_pb2,
-    webhooks_pb2_grpc,
 )
 from projects.invitations.servicer import InvitationsServicer
 from projects.jobs import WEBHOOKS, jobs
@@ -19,7 +19,6 @@ from projects.mails import MAILS, links_of
 from projects.servicer import ProjectsServicer
 from projects.settings import Settings
 from projects.tables import idempotency_keys, job_tables, metadata
-from projects.webhooks.servicer import WebhooksServicer
 
 
 def build(house: House[Settings]) -> list[Servicer]:

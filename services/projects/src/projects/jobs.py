@@ -4,15 +4,15 @@ from datetime import timedelta
 
 from chassis.jobs.declaration import Jobs
 from chassis.jobs.work import Work
+from chassis.webhooks.notice import by_mail
 from chassis.webhooks.wiring import ServiceWebhooks
 from projects.invitations import store as invitations
 from projects.mails import MAILS
 from projects.settings import Settings
 from projects.tables import webhook_tables
 from projects.webhooks.events import EVENT_TYPES
-from projects.webhooks.notice import tell_contact
 
-WEBHOOKS = ServiceWebhooks(webhook_tables, EVENT_TYPES, tell_contact)
+WEBHOOKS = ServiceWebhooks(webhook_tables, EVENT_TYPES, by_mail(MAILS, "/api/v1/webhooks"))
 
 jobs = Jobs[Settings]()
 jobs.include(WEBHOOKS.jobs)

@@ -7,6 +7,8 @@ from pathlib import Path
 from chassis.command_line import main
 from chassis.house import House
 from chassis.service import Service, Servicer
+from chassis.webhooks.servicer import WebhooksServicer
+from neoforge.common.v1 import webhooks_pb2, webhooks_pb2_grpc
 from neoforge.status.v1 import (
     components_pb2,
     components_pb2_grpc,
@@ -38,9 +40,7 @@ from status.tables import idempotency_keys, job_tables, metadata
 def build(house: House[Settings], now: Callable[[], datetime] = utc_now) -> list[Servicer]:
     shared = house.database, house.idempotency, house.cursors
     records = Records(house.outbox)
-    subscribers = SubscriberServicer(
-        *shared, house.outbox, webhooks=WEBHOOKS.of(house), mails=MAILS, links=links_of(house.settings), now=now
-    )
+    subscribers = SubscriberServicer(*shared, house.outbox, mails=MAILS, links=links_of(house.settings), now=now)
     return [
         Servicer(ComponentServicer(*shared, records, now), components_pb2_grpc.add_ComponentServiceServicer_to_server),
         Servicer(EventServicer(*shared, records, now), events_pb2_grpc.add_EventServiceServicer_to_server),
@@ -50,6 +50,10 @@ def build(house: House[Settings], now: Callable[[], datetime] = utc_now) -> list
         ),
         Servicer(PageServicer(house.database, now), page_pb2_grpc.add_PageServiceServicer_to_server),
         Servicer(subscribers, subscribers_pb2_grpc.add_SubscriberServiceServicer_to_server),
+        Servicer(
+            WebhooksServicer(house.database, house.idempotency, WEBHOOKS.of(house)),
+            webhooks_pb2_grpc.add_WebhooksServiceServicer_to_server,
+        ),
     ]
 
 
@@ -67,6 +71,7 @@ SERVICE = Service(
         maintenances_pb2.DESCRIPTOR.services_by_name["MaintenanceService"],
         page_pb2.DESCRIPTOR.services_by_name["PageService"],
         subscribers_pb2.DESCRIPTOR.services_by_name["SubscriberService"],
+        webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"],
     ],
     build=build,
     jobs=jobs,

@@ -10,6 +10,7 @@ from chassis.jobs.declaration import Jobs
 from chassis.jobs.work import Work
 from chassis.mail.addresses import Address, Mailbox
 from chassis.webhooks.model import Event as WebhookEvent
+from chassis.webhooks.notice import by_mail
 from chassis.webhooks.wiring import ServiceWebhooks
 from status.clock import utc_now
 from status.mails import MAILS
@@ -21,7 +22,7 @@ from status.store import subscribers
 from status.tables import webhook_tables
 from status.told import EVENT_TYPES
 
-WEBHOOKS: Final = ServiceWebhooks(webhook_tables, EVENT_TYPES)
+WEBHOOKS: Final = ServiceWebhooks(webhook_tables, EVENT_TYPES, by_mail(MAILS, "/api/v1/status/webhooks"))
 BATCH: Final = 200
 
 jobs = Jobs[Settings]()

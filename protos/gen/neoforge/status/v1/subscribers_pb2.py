@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from neoforge.common.v1 import page_pb2 as neoforge_dot_common_dot_v1_dot_page__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$neoforge/status/v1/subscribers.proto\x12\x12neoforge.status.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dneoforge/common/v1/page.proto\"\x9b\x01\n\nSubscriber\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63onfirmed_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x92\x01\n\x11WebhookSubscriber\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0e\n\x06\x65vents\x18\x03 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x05 \x01(\x08\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"3\n\x10SubscribeRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\"\x13\n\x11SubscribeResponse\"\'\n\x16GetSubscriptionRequest\x12\r\n\x05token\x18\x01 \x01(\t\";\n\x17GetSubscriptionResponse\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x11\n\tconfirmed\x18\x02 \x01(\x08\"+\n\x1a\x43onfirmSubscriptionRequest\x12\r\n\x05token\x18\x01 \x01(\t\",\n\x1b\x43onfirmSubscriptionResponse\x12\r\n\x05\x65mail\x18\x01 \x01(\t\"#\n\x12UnsubscribeRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\x15\n\x13UnsubscribeResponse\"I\n\x16ListSubscribersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x0c\n\x04page\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"v\n\x17ListSubscribersResponse\x12\x33\n\x0bsubscribers\x18\x01 \x03(\x0b\x32\x1e.neoforge.status.v1.Subscriber\x12&\n\x04page\x18\x02 \x01(\x0b\x32\x18.neoforge.common.v1.Page\"%\n\x17\x44\x65leteSubscriberRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x1a\n\x18\x44\x65leteSubscriberResponse\"R\n\x1e\x43reateWebhookSubscriberRequest\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0e\n\x06\x65vents\x18\x02 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"i\n\x1f\x43reateWebhookSubscriberResponse\x12\x36\n\x07webhook\x18\x01 \x01(\x0b\x32%.neoforge.status.v1.WebhookSubscriber\x12\x0e\n\x06secret\x18\x02 \x01(\t\"P\n\x1dListWebhookSubscribersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x0c\n\x04page\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"\x81\x01\n\x1eListWebhookSubscribersResponse\x12\x37\n\x08webhooks\x18\x01 \x03(\x0b\x32%.neoforge.status.v1.WebhookSubscriber\x12&\n\x04page\x18\x02 \x01(\x0b\x32\x18.neoforge.common.v1.Page\",\n\x1e\x44\x65leteWebhookSubscriberRequest\x12\n\n\x02id\x18\x01 \x01(\t\"!\n\x1f\x44\x65leteWebhookSubscriberResponse2\x97\x08\n\x11SubscriberService\x12X\n\tSubscribe\x12$.neoforge.status.v1.SubscribeRequest\x1a%.neoforge.status.v1.SubscribeResponse\x12j\n\x0fGetSubscription\x12*.neoforge.status.v1.GetSubscriptionRequest\x1a+.neoforge.status.v1.GetSubscriptionResponse\x12v\n\x13\x43onfirmSubscription\x12..neoforge.status.v1.ConfirmSubscriptionRequest\x1a/.neoforge.status.v1.ConfirmSubscriptionResponse\x12^\n\x0bUnsubscribe\x12&.neoforge.status.v1.UnsubscribeRequest\x1a\'.neoforge.status.v1.UnsubscribeResponse\x12j\n\x0fListSubscribers\x12*.neoforge.status.v1.ListSubscribersRequest\x1a+.neoforge.status.v1.ListSubscribersResponse\x12m\n\x10\x44\x65leteSubscriber\x12+.neoforge.status.v1.DeleteSubscriberRequest\x1a,.neoforge.status.v1.DeleteSubscriberResponse\x12\x82\x01\n\x17\x43reateWebhookSubscriber\x12\x32.neoforge.status.v1.CreateWebhookSubscriberRequest\x1a\x33.neoforge.status.v1.CreateWebhookSubscriberResponse\x12\x7f\n\x16ListWebhookSubscribers\x12\x31.neoforge.status.v1.ListWebhookSubscribersRequest\x1a\x32.neoforge.status.v1.ListWebhookSubscribersResponse\x12\x82\x01\n\x17\x44\x65leteWebhookSubscriber\x12\x32.neoforge.status.v1.DeleteWebhookSubscriberRequest\x1a\x33.neoforge.status.v1.DeleteWebhookSubscriberResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$neoforge/status/v1/subscribers.proto\x12\x12neoforge.status.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dneoforge/common/v1/page.proto\"\x9b\x01\n\nSubscriber\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63onfirmed_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"3\n\x10SubscribeRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\"\x13\n\x11SubscribeResponse\"\'\n\x16GetSubscriptionRequest\x12\r\n\x05token\x18\x01 \x01(\t\";\n\x17GetSubscriptionResponse\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x11\n\tconfirmed\x18\x02 \x01(\x08\"+\n\x1a\x43onfirmSubscriptionRequest\x12\r\n\x05token\x18\x01 \x01(\t\",\n\x1b\x43onfirmSubscriptionResponse\x12\r\n\x05\x65mail\x18\x01 \x01(\t\"#\n\x12UnsubscribeRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\x15\n\x13UnsubscribeResponse\"I\n\x16ListSubscribersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x0c\n\x04page\x18\x02 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"v\n\x17ListSubscribersResponse\x12\x33\n\x0bsubscribers\x18\x01 \x03(\x0b\x32\x1e.neoforge.status.v1.Subscriber\x12&\n\x04page\x18\x02 \x01(\x0b\x32\x18.neoforge.common.v1.Page\"%\n\x17\x44\x65leteSubscriberRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x1a\n\x18\x44\x65leteSubscriberResponse2\x8c\x05\n\x11SubscriberService\x12X\n\tSubscribe\x12$.neoforge.status.v1.SubscribeRequest\x1a%.neoforge.status.v1.SubscribeResponse\x12j\n\x0fGetSubscription\x12*.neoforge.status.v1.GetSubscriptionRequest\x1a+.neoforge.status.v1.GetSubscriptionResponse\x12v\n\x13\x43onfirmSubscription\x12..neoforge.status.v1.ConfirmSubscriptionRequest\x1a/.neoforge.status.v1.ConfirmSubscriptionResponse\x12^\n\x0bUnsubscribe\x12&.neoforge.status.v1.UnsubscribeRequest\x1a\'.neoforge.status.v1.UnsubscribeResponse\x12j\n\x0fListSubscribers\x12*.neoforge.status.v1.ListSubscribersRequest\x1a+.neoforge.status.v1.ListSubscribersResponse\x12m\n\x10\x44\x65leteSubscriber\x12+.neoforge.status.v1.DeleteSubscriberRequest\x1a,.neoforge.status.v1.DeleteSubscriberResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,44 +35,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SUBSCRIBER']._serialized_start=125
   _globals['_SUBSCRIBER']._serialized_end=280
-  _globals['_WEBHOOKSUBSCRIBER']._serialized_start=283
-  _globals['_WEBHOOKSUBSCRIBER']._serialized_end=429
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=431
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=482
-  _globals['_SUBSCRIBERESPONSE']._serialized_start=484
-  _globals['_SUBSCRIBERESPONSE']._serialized_end=503
-  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_start=505
-  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_end=544
-  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_start=546
-  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_end=605
-  _globals['_CONFIRMSUBSCRIPTIONREQUEST']._serialized_start=607
-  _globals['_CONFIRMSUBSCRIPTIONREQUEST']._serialized_end=650
-  _globals['_CONFIRMSUBSCRIPTIONRESPONSE']._serialized_start=652
-  _globals['_CONFIRMSUBSCRIPTIONRESPONSE']._serialized_end=696
-  _globals['_UNSUBSCRIBEREQUEST']._serialized_start=698
-  _globals['_UNSUBSCRIBEREQUEST']._serialized_end=733
-  _globals['_UNSUBSCRIBERESPONSE']._serialized_start=735
-  _globals['_UNSUBSCRIBERESPONSE']._serialized_end=756
-  _globals['_LISTSUBSCRIBERSREQUEST']._serialized_start=758
-  _globals['_LISTSUBSCRIBERSREQUEST']._serialized_end=831
-  _globals['_LISTSUBSCRIBERSRESPONSE']._serialized_start=833
-  _globals['_LISTSUBSCRIBERSRESPONSE']._serialized_end=951
-  _globals['_DELETESUBSCRIBERREQUEST']._serialized_start=953
-  _globals['_DELETESUBSCRIBERREQUEST']._serialized_end=990
-  _globals['_DELETESUBSCRIBERRESPONSE']._serialized_start=992
-  _globals['_DELETESUBSCRIBERRESPONSE']._serialized_end=1018
-  _globals['_CREATEWEBHOOKSUBSCRIBERREQUEST']._serialized_start=1020
-  _globals['_CREATEWEBHOOKSUBSCRIBERREQUEST']._serialized_end=1102
-  _globals['_CREATEWEBHOOKSUBSCRIBERRESPONSE']._serialized_start=1104
-  _globals['_CREATEWEBHOOKSUBSCRIBERRESPONSE']._serialized_end=1209
-  _globals['_LISTWEBHOOKSUBSCRIBERSREQUEST']._serialized_start=1211
-  _globals['_LISTWEBHOOKSUBSCRIBERSREQUEST']._serialized_end=1291
-  _globals['_LISTWEBHOOKSUBSCRIBERSRESPONSE']._serialized_start=1294
-  _globals['_LISTWEBHOOKSUBSCRIBERSRESPONSE']._serialized_end=1423
-  _globals['_DELETEWEBHOOKSUBSCRIBERREQUEST']._serialized_start=1425
-  _globals['_DELETEWEBHOOKSUBSCRIBERREQUEST']._serialized_end=1469
-  _globals['_DELETEWEBHOOKSUBSCRIBERRESPONSE']._serialized_start=1471
-  _globals['_DELETEWEBHOOKSUBSCRIBERRESPONSE']._serialized_end=1504
-  _globals['_SUBSCRIBERSERVICE']._serialized_start=1507
-  _globals['_SUBSCRIBERSERVICE']._serialized_end=2554
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=282
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=333
+  _globals['_SUBSCRIBERESPONSE']._serialized_start=335
+  _globals['_SUBSCRIBERESPONSE']._serialized_end=354
+  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_start=356
+  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_end=395
+  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_start=397
+  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_end=456
+  _globals['_CONFIRMSUBSCRIPTIONREQUEST']._serialized_start=458
+  _globals['_CONFIRMSUBSCRIPTIONREQUEST']._serialized_end=501
+  _globals['_CONFIRMSUBSCRIPTIONRESPONSE']._serialized_start=503
+  _globals['_CONFIRMSUBSCRIPTIONRESPONSE']._serialized_end=547
+  _globals['_UNSUBSCRIBEREQUEST']._serialized_start=549
+  _globals['_UNSUBSCRIBEREQUEST']._serialized_end=584
+  _globals['_UNSUBSCRIBERESPONSE']._serialized_start=586
+  _globals['_UNSUBSCRIBERESPONSE']._serialized_end=607
+  _globals['_LISTSUBSCRIBERSREQUEST']._serialized_start=609
+  _globals['_LISTSUBSCRIBERSREQUEST']._serialized_end=682
+  _globals['_LISTSUBSCRIBERSRESPONSE']._serialized_start=684
+  _globals['_LISTSUBSCRIBERSRESPONSE']._serialized_end=802
+  _globals['_DELETESUBSCRIBERREQUEST']._serialized_start=804
+  _globals['_DELETESUBSCRIBERREQUEST']._serialized_end=841
+  _globals['_DELETESUBSCRIBERRESPONSE']._serialized_start=843
+  _globals['_DELETESUBSCRIBERRESPONSE']._serialized_end=869
+  _globals['_SUBSCRIBERSERVICE']._serialized_start=872
+  _globals['_SUBSCRIBERSERVICE']._serialized_end=1524
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SubscriberServiceStub:
-    """Who is told of incidents and planned maintenance: mail addresses that have confirmed it, and webhooks. Failures and
+    """Who is told of incidents and planned maintenance: mail addresses that have confirmed it. Failures and
     promises as ComponentService says.
     """
 
@@ -66,25 +66,10 @@ class SubscriberServiceStub:
                 request_serializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.DeleteSubscriberRequest.SerializeToString,
                 response_deserializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.DeleteSubscriberResponse.FromString,
                 _registered_method=True)
-        self.CreateWebhookSubscriber = channel.unary_unary(
-                '/neoforge.status.v1.SubscriberService/CreateWebhookSubscriber',
-                request_serializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.CreateWebhookSubscriberRequest.SerializeToString,
-                response_deserializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.CreateWebhookSubscriberResponse.FromString,
-                _registered_method=True)
-        self.ListWebhookSubscribers = channel.unary_unary(
-                '/neoforge.status.v1.SubscriberService/ListWebhookSubscribers',
-                request_serializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.ListWebhookSubscribersRequest.SerializeToString,
-                response_deserializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.ListWebhookSubscribersResponse.FromString,
-                _registered_method=True)
-        self.DeleteWebhookSubscriber = channel.unary_unary(
-                '/neoforge.status.v1.SubscriberService/DeleteWebhookSubscriber',
-                request_serializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.DeleteWebhookSubscriberRequest.SerializeToString,
-                response_deserializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.DeleteWebhookSubscriberResponse.FromString,
-                _registered_method=True)
 
 
 class SubscriberServiceServicer:
-    """Who is told of incidents and planned maintenance: mail addresses that have confirmed it, and webhooks. Failures and
+    """Who is told of incidents and planned maintenance: mail addresses that have confirmed it. Failures and
     promises as ComponentService says.
     """
 
@@ -132,28 +117,6 @@ class SubscriberServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def CreateWebhookSubscriber(self, request, context):
-        """Has events sent to a URL, signed (Standard Webhooks 1.0.0), to addresses of the public internet alone; for whoever
-        is signed in. ALREADY_EXISTS, reason LIMIT_REACHED, when the caller has 20.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListWebhookSubscribers(self, request, context):
-        """Lists the caller's webhooks, newest first.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def DeleteWebhookSubscriber(self, request, context):
-        """Removes one of the caller's webhooks.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
 
 def add_SubscriberServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -187,21 +150,6 @@ def add_SubscriberServiceServicer_to_server(servicer, server):
                     request_deserializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.DeleteSubscriberRequest.FromString,
                     response_serializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.DeleteSubscriberResponse.SerializeToString,
             ),
-            'CreateWebhookSubscriber': grpc.unary_unary_rpc_method_handler(
-                    servicer.CreateWebhookSubscriber,
-                    request_deserializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.CreateWebhookSubscriberRequest.FromString,
-                    response_serializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.CreateWebhookSubscriberResponse.SerializeToString,
-            ),
-            'ListWebhookSubscribers': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListWebhookSubscribers,
-                    request_deserializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.ListWebhookSubscribersRequest.FromString,
-                    response_serializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.ListWebhookSubscribersResponse.SerializeToString,
-            ),
-            'DeleteWebhookSubscriber': grpc.unary_unary_rpc_method_handler(
-                    servicer.DeleteWebhookSubscriber,
-                    request_deserializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.DeleteWebhookSubscriberRequest.FromString,
-                    response_serializer=neoforge_dot_status_dot_v1_dot_subscribers__pb2.DeleteWebhookSubscriberResponse.SerializeToString,
-            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'neoforge.status.v1.SubscriberService', rpc_method_handlers)
@@ -211,7 +159,7 @@ def add_SubscriberServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SubscriberService:
-    """Who is told of incidents and planned maintenance: mail addresses that have confirmed it, and webhooks. Failures and
+    """Who is told of incidents and planned maintenance: mail addresses that have confirmed it. Failures and
     promises as ComponentService says.
     """
 
@@ -367,87 +315,6 @@ class SubscriberService:
             '/neoforge.status.v1.SubscriberService/DeleteSubscriber',
             neoforge_dot_status_dot_v1_dot_subscribers__pb2.DeleteSubscriberRequest.SerializeToString,
             neoforge_dot_status_dot_v1_dot_subscribers__pb2.DeleteSubscriberResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CreateWebhookSubscriber(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/neoforge.status.v1.SubscriberService/CreateWebhookSubscriber',
-            neoforge_dot_status_dot_v1_dot_subscribers__pb2.CreateWebhookSubscriberRequest.SerializeToString,
-            neoforge_dot_status_dot_v1_dot_subscribers__pb2.CreateWebhookSubscriberResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListWebhookSubscribers(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/neoforge.status.v1.SubscriberService/ListWebhookSubscribers',
-            neoforge_dot_status_dot_v1_dot_subscribers__pb2.ListWebhookSubscribersRequest.SerializeToString,
-            neoforge_dot_status_dot_v1_dot_subscribers__pb2.ListWebhookSubscribersResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def DeleteWebhookSubscriber(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/neoforge.status.v1.SubscriberService/DeleteWebhookSubscriber',
-            neoforge_dot_status_dot_v1_dot_subscribers__pb2.DeleteWebhookSubscriberRequest.SerializeToString,
-            neoforge_dot_status_dot_v1_dot_subscribers__pb2.DeleteWebhookSubscriberResponse.FromString,
             options,
             channel_credentials,
             insecure,

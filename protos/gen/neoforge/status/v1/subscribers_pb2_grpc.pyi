@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SubscriberServiceStub:
-    """Who is told of incidents and planned maintenance: mail addresses that have confirmed it, and webhooks. Failures and
+    """Who is told of incidents and planned maintenance: mail addresses that have confirmed it. Failures and
     promises as ComponentService says.
     """
 
@@ -51,18 +51,10 @@ class SubscriberServiceStub:
     """Lists the mail subscribers, newest first; for the role admin."""
     DeleteSubscriber: _grpc.UnaryUnaryMultiCallable[_subscribers_pb2.DeleteSubscriberRequest, _subscribers_pb2.DeleteSubscriberResponse]
     """Ends a subscription and forgets the address; for the role admin."""
-    CreateWebhookSubscriber: _grpc.UnaryUnaryMultiCallable[_subscribers_pb2.CreateWebhookSubscriberRequest, _subscribers_pb2.CreateWebhookSubscriberResponse]
-    """Has events sent to a URL, signed (Standard Webhooks 1.0.0), to addresses of the public internet alone; for whoever
-    is signed in. ALREADY_EXISTS, reason LIMIT_REACHED, when the caller has 20.
-    """
-    ListWebhookSubscribers: _grpc.UnaryUnaryMultiCallable[_subscribers_pb2.ListWebhookSubscribersRequest, _subscribers_pb2.ListWebhookSubscribersResponse]
-    """Lists the caller's webhooks, newest first."""
-    DeleteWebhookSubscriber: _grpc.UnaryUnaryMultiCallable[_subscribers_pb2.DeleteWebhookSubscriberRequest, _subscribers_pb2.DeleteWebhookSubscriberResponse]
-    """Removes one of the caller's webhooks."""
 
 @_typing.type_check_only
 class SubscriberServiceAsyncStub(SubscriberServiceStub):
-    """Who is told of incidents and planned maintenance: mail addresses that have confirmed it, and webhooks. Failures and
+    """Who is told of incidents and planned maintenance: mail addresses that have confirmed it. Failures and
     promises as ComponentService says.
     """
 
@@ -83,17 +75,9 @@ class SubscriberServiceAsyncStub(SubscriberServiceStub):
     """Lists the mail subscribers, newest first; for the role admin."""
     DeleteSubscriber: _aio.UnaryUnaryMultiCallable[_subscribers_pb2.DeleteSubscriberRequest, _subscribers_pb2.DeleteSubscriberResponse]  # type: ignore[assignment]
     """Ends a subscription and forgets the address; for the role admin."""
-    CreateWebhookSubscriber: _aio.UnaryUnaryMultiCallable[_subscribers_pb2.CreateWebhookSubscriberRequest, _subscribers_pb2.CreateWebhookSubscriberResponse]  # type: ignore[assignment]
-    """Has events sent to a URL, signed (Standard Webhooks 1.0.0), to addresses of the public internet alone; for whoever
-    is signed in. ALREADY_EXISTS, reason LIMIT_REACHED, when the caller has 20.
-    """
-    ListWebhookSubscribers: _aio.UnaryUnaryMultiCallable[_subscribers_pb2.ListWebhookSubscribersRequest, _subscribers_pb2.ListWebhookSubscribersResponse]  # type: ignore[assignment]
-    """Lists the caller's webhooks, newest first."""
-    DeleteWebhookSubscriber: _aio.UnaryUnaryMultiCallable[_subscribers_pb2.DeleteWebhookSubscriberRequest, _subscribers_pb2.DeleteWebhookSubscriberResponse]  # type: ignore[assignment]
-    """Removes one of the caller's webhooks."""
 
 class SubscriberServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Who is told of incidents and planned maintenance: mail addresses that have confirmed it, and webhooks. Failures and
+    """Who is told of incidents and planned maintenance: mail addresses that have confirmed it. Failures and
     promises as ComponentService says.
     """
 
@@ -148,31 +132,5 @@ class SubscriberServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_subscribers_pb2.DeleteSubscriberResponse, _abc.Awaitable[_subscribers_pb2.DeleteSubscriberResponse]]:
         """Ends a subscription and forgets the address; for the role admin."""
-
-    @_abc_1.abstractmethod
-    def CreateWebhookSubscriber(
-        self,
-        request: _subscribers_pb2.CreateWebhookSubscriberRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_subscribers_pb2.CreateWebhookSubscriberResponse, _abc.Awaitable[_subscribers_pb2.CreateWebhookSubscriberResponse]]:
-        """Has events sent to a URL, signed (Standard Webhooks 1.0.0), to addresses of the public internet alone; for whoever
-        is signed in. ALREADY_EXISTS, reason LIMIT_REACHED, when the caller has 20.
-        """
-
-    @_abc_1.abstractmethod
-    def ListWebhookSubscribers(
-        self,
-        request: _subscribers_pb2.ListWebhookSubscribersRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_subscribers_pb2.ListWebhookSubscribersResponse, _abc.Awaitable[_subscribers_pb2.ListWebhookSubscribersResponse]]:
-        """Lists the caller's webhooks, newest first."""
-
-    @_abc_1.abstractmethod
-    def DeleteWebhookSubscriber(
-        self,
-        request: _subscribers_pb2.DeleteWebhookSubscriberRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_subscribers_pb2.DeleteWebhookSubscriberResponse, _abc.Awaitable[_subscribers_pb2.DeleteWebhookSubscriberResponse]]:
-        """Removes one of the caller's webhooks."""
 
 def add_SubscriberServiceServicer_to_server(servicer: SubscriberServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

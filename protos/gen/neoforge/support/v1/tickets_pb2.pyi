@@ -468,7 +468,7 @@ class CreateTicketRequest(_message.Message):
     """Who takes care of it (UUID), for agents; nobody when empty."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """As Ticket.labels."""
+        """As Ticket.labels, for agents."""
 
     def __init__(
         self,

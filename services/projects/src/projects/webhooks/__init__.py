@@ -1,1 +1,1 @@
-"""The webhooks of the projects service: which events there are, and the RPCs by which people manage where they go."""
+"""The webhooks of the projects service: which events there are; all else is chassis.webhooks."""

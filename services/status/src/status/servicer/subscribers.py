@@ -7,8 +7,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from chassis import call as calls
-from chassis.access import ANYONE, SIGNED_IN, allow, with_role
+from chassis.access import ANYONE, allow, with_role
 from chassis.convert import page_proto, parse_uuid, timestamp
 from chassis.database import Database
 from chassis.idempotency import Idempotency
@@ -17,8 +16,6 @@ from chassis.mail.addresses import Mailbox
 from chassis.mail.mails import Mails
 from chassis.paging import Cursors
 from chassis.signed_links import SignedLinks
-from chassis.webhooks.management import PageWanted, Webhooks
-from chassis.webhooks.model import Endpoint
 from neoforge.status.v1 import subscribers_pb2 as pb
 from neoforge.status.v1 import subscribers_pb2_grpc
 from status.errors import SubscriptionNotFound
@@ -39,7 +36,6 @@ class SubscriberServicer(subscribers_pb2_grpc.SubscriberServiceServicer):
         cursors: Cursors,
         outbox: Outbox,
         *,
-        webhooks: Webhooks,
         mails: Mails,
         links: SignedLinks,
         now: Callable[[], datetime],
@@ -48,7 +44,6 @@ class SubscriberServicer(subscribers_pb2_grpc.SubscriberServiceServicer):
         self._idempotency = idempotency
         self._cursors = cursors
         self._outbox = outbox
-        self._webhooks = webhooks
         self._mails = mails
         self._links = links
         self._now = now
@@ -132,51 +127,6 @@ class SubscriberServicer(subscribers_pb2_grpc.SubscriberServiceServicer):
                 raise SubscriptionNotFound
             return await self._idempotency.record(tx, pb.DeleteSubscriberResponse())
 
-    @allow(SIGNED_IN)
-    async def CreateWebhookSubscriber(
-        self, request: pb.CreateWebhookSubscriberRequest, context: Any
-    ) -> pb.CreateWebhookSubscriberResponse:
-        person = calls.current().person
-        async with self._database.transaction() as tx:
-            earlier = await self._idempotency.replay(tx, pb.CreateWebhookSubscriberResponse)
-            if earlier:
-                earlier.secret = self._webhooks.opened(earlier.secret, UUID(earlier.webhook.id))
-                return earlier
-            endpoint, secret = await self._webhooks.create(
-                tx,
-                person,
-                url=request.url,
-                events=tuple(request.events),
-                description=request.description,
-                contact="",
-            )
-            # The recorded reply lies in the database: what it says of the secret is sealed.
-            sealed = self._webhooks.sealed(secret, endpoint.id)
-            webhook = _webhook_proto(endpoint)
-            await self._idempotency.record(tx, pb.CreateWebhookSubscriberResponse(webhook=webhook, secret=sealed))
-        return pb.CreateWebhookSubscriberResponse(webhook=webhook, secret=secret)
-
-    @allow(SIGNED_IN)
-    async def ListWebhookSubscribers(
-        self, request: pb.ListWebhookSubscribersRequest, context: Any
-    ) -> pb.ListWebhookSubscribersResponse:
-        person, wanted = calls.current().person, PageWanted(request.page_size, request.page, request.cursor)
-        async with self._database.connection() as connection:
-            page = await self._webhooks.page(connection, person, wanted)
-        return pb.ListWebhookSubscribersResponse(webhooks=map(_webhook_proto, page.rows), page=page_proto(page))
-
-    @allow(SIGNED_IN)
-    async def DeleteWebhookSubscriber(
-        self, request: pb.DeleteWebhookSubscriberRequest, context: Any
-    ) -> pb.DeleteWebhookSubscriberResponse:
-        id_, person = parse_uuid(request.id, "id"), calls.current().person
-        async with self._database.transaction() as tx:
-            earlier = await self._idempotency.replay(tx, pb.DeleteWebhookSubscriberResponse)
-            if earlier:
-                return earlier
-            await self._webhooks.delete(tx, id_, person, 0)
-            return await self._idempotency.record(tx, pb.DeleteWebhookSubscriberResponse())
-
     def _read(self, token: str) -> UUID:
         content = self._links.read(token)
         if content is None:
@@ -191,15 +141,4 @@ def _subscriber_proto(subscriber: Subscriber) -> pb.Subscriber:
         language=subscriber.language,
         created_at=timestamp(subscriber.created_at),
         confirmed_at=timestamp(subscriber.confirmed_at) if subscriber.confirmed_at else None,
-    )
-
-
-def _webhook_proto(endpoint: Endpoint) -> pb.WebhookSubscriber:
-    return pb.WebhookSubscriber(
-        id=str(endpoint.id),
-        url=endpoint.url,
-        events=endpoint.events,
-        description=endpoint.description,
-        enabled=endpoint.enabled,
-        created_at=timestamp(endpoint.created_at),
     )

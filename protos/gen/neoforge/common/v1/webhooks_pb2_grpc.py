@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from neoforge.projects.v1 import webhooks_pb2 as neoforge_dot_projects_dot_v1_dot_webhooks__pb2
+from neoforge.common.v1 import webhooks_pb2 as neoforge_dot_common_dot_v1_dot_webhooks__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in neoforge/projects/v1/webhooks_pb2_grpc.py depends on'
+        + ' but the generated code in neoforge/common/v1/webhooks_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -26,17 +26,17 @@ if _version_not_supported:
 
 
 class WebhooksServiceStub:
-    """Webhooks: where the events of a person's projects are sent, signed as Standard Webhooks says.
+    """Webhooks: where the events of a service are sent, signed as Standard Webhooks says; the same in each that has them.
 
     Every RPC needs a signed-in caller (UNAUTHENTICATED otherwise) and is about their own webhooks; another's does not
-    exist for them: NOT_FOUND, reason NOT_FOUND. A field that breaks its rule: INVALID_ARGUMENT, reason INVALID_FIELDS,
-    with a BadRequest violation each. A write that carries an idempotency key in its metadata happens once, as in
-    ProjectsService.
+    exist for them: NOT_FOUND, reason NOT_FOUND. Admins read, list and delete anyone's besides. A field that breaks its
+    rule: INVALID_ARGUMENT, reason INVALID_FIELDS, with a BadRequest violation each. A write that carries an idempotency
+    key in its metadata happens once.
 
-    Events are project.created, project.updated, project.archived, project.deleted, project.member_invited,
-    project.member_added and project.member_removed, and go to the webhooks of the project's owner. An event is delivered at least once, each time
-    under the same `webhook-id`, in no promised order; it carries the project's version. It is accepted by any 2xx answer;
-    after any other it is tried again over about a day. 410 disables the webhook at once, failure over days as well.
+    Which events there are, and to whose webhooks each goes, is the service's. An event is delivered at least once, each
+    time under the same `webhook-id`, in no promised order; it carries the version of what it is about. It is accepted by
+    any 2xx answer; after any other it is tried again over about a day. 410 disables the webhook at once, failure over
+    days as well.
     """
 
     def __init__(self, channel):
@@ -46,64 +46,64 @@ class WebhooksServiceStub:
             channel: A grpc.Channel.
         """
         self.CreateWebhook = channel.unary_unary(
-                '/neoforge.projects.v1.WebhooksService/CreateWebhook',
-                request_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.CreateWebhookRequest.SerializeToString,
-                response_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.CreateWebhookResponse.FromString,
+                '/neoforge.common.v1.WebhooksService/CreateWebhook',
+                request_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.CreateWebhookRequest.SerializeToString,
+                response_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.CreateWebhookResponse.FromString,
                 _registered_method=True)
         self.GetWebhook = channel.unary_unary(
-                '/neoforge.projects.v1.WebhooksService/GetWebhook',
-                request_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.GetWebhookRequest.SerializeToString,
-                response_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.GetWebhookResponse.FromString,
+                '/neoforge.common.v1.WebhooksService/GetWebhook',
+                request_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.GetWebhookRequest.SerializeToString,
+                response_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.GetWebhookResponse.FromString,
                 _registered_method=True)
         self.ListWebhooks = channel.unary_unary(
-                '/neoforge.projects.v1.WebhooksService/ListWebhooks',
-                request_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ListWebhooksRequest.SerializeToString,
-                response_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ListWebhooksResponse.FromString,
+                '/neoforge.common.v1.WebhooksService/ListWebhooks',
+                request_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.ListWebhooksRequest.SerializeToString,
+                response_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.ListWebhooksResponse.FromString,
                 _registered_method=True)
         self.UpdateWebhook = channel.unary_unary(
-                '/neoforge.projects.v1.WebhooksService/UpdateWebhook',
-                request_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.UpdateWebhookRequest.SerializeToString,
-                response_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.UpdateWebhookResponse.FromString,
+                '/neoforge.common.v1.WebhooksService/UpdateWebhook',
+                request_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.UpdateWebhookRequest.SerializeToString,
+                response_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.UpdateWebhookResponse.FromString,
                 _registered_method=True)
         self.DeleteWebhook = channel.unary_unary(
-                '/neoforge.projects.v1.WebhooksService/DeleteWebhook',
-                request_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.DeleteWebhookRequest.SerializeToString,
-                response_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.DeleteWebhookResponse.FromString,
+                '/neoforge.common.v1.WebhooksService/DeleteWebhook',
+                request_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.DeleteWebhookRequest.SerializeToString,
+                response_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.DeleteWebhookResponse.FromString,
                 _registered_method=True)
         self.RotateSecret = channel.unary_unary(
-                '/neoforge.projects.v1.WebhooksService/RotateSecret',
-                request_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.RotateSecretRequest.SerializeToString,
-                response_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.RotateSecretResponse.FromString,
+                '/neoforge.common.v1.WebhooksService/RotateSecret',
+                request_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.RotateSecretRequest.SerializeToString,
+                response_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.RotateSecretResponse.FromString,
                 _registered_method=True)
         self.SendTestEvent = channel.unary_unary(
-                '/neoforge.projects.v1.WebhooksService/SendTestEvent',
-                request_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.SendTestEventRequest.SerializeToString,
-                response_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.SendTestEventResponse.FromString,
+                '/neoforge.common.v1.WebhooksService/SendTestEvent',
+                request_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.SendTestEventRequest.SerializeToString,
+                response_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.SendTestEventResponse.FromString,
                 _registered_method=True)
         self.ListAttempts = channel.unary_unary(
-                '/neoforge.projects.v1.WebhooksService/ListAttempts',
-                request_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ListAttemptsRequest.SerializeToString,
-                response_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ListAttemptsResponse.FromString,
+                '/neoforge.common.v1.WebhooksService/ListAttempts',
+                request_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.ListAttemptsRequest.SerializeToString,
+                response_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.ListAttemptsResponse.FromString,
                 _registered_method=True)
         self.ReplayMessage = channel.unary_unary(
-                '/neoforge.projects.v1.WebhooksService/ReplayMessage',
-                request_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ReplayMessageRequest.SerializeToString,
-                response_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ReplayMessageResponse.FromString,
+                '/neoforge.common.v1.WebhooksService/ReplayMessage',
+                request_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.ReplayMessageRequest.SerializeToString,
+                response_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.ReplayMessageResponse.FromString,
                 _registered_method=True)
 
 
 class WebhooksServiceServicer:
-    """Webhooks: where the events of a person's projects are sent, signed as Standard Webhooks says.
+    """Webhooks: where the events of a service are sent, signed as Standard Webhooks says; the same in each that has them.
 
     Every RPC needs a signed-in caller (UNAUTHENTICATED otherwise) and is about their own webhooks; another's does not
-    exist for them: NOT_FOUND, reason NOT_FOUND. A field that breaks its rule: INVALID_ARGUMENT, reason INVALID_FIELDS,
-    with a BadRequest violation each. A write that carries an idempotency key in its metadata happens once, as in
-    ProjectsService.
+    exist for them: NOT_FOUND, reason NOT_FOUND. Admins read, list and delete anyone's besides. A field that breaks its
+    rule: INVALID_ARGUMENT, reason INVALID_FIELDS, with a BadRequest violation each. A write that carries an idempotency
+    key in its metadata happens once.
 
-    Events are project.created, project.updated, project.archived, project.deleted, project.member_invited,
-    project.member_added and project.member_removed, and go to the webhooks of the project's owner. An event is delivered at least once, each time
-    under the same `webhook-id`, in no promised order; it carries the project's version. It is accepted by any 2xx answer;
-    after any other it is tried again over about a day. 410 disables the webhook at once, failure over days as well.
+    Which events there are, and to whose webhooks each goes, is the service's. An event is delivered at least once, each
+    time under the same `webhook-id`, in no promised order; it carries the version of what it is about. It is accepted by
+    any 2xx answer; after any other it is tried again over about a day. 410 disables the webhook at once, failure over
+    days as well.
     """
 
     def CreateWebhook(self, request, context):
@@ -122,7 +122,8 @@ class WebhooksServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListWebhooks(self, request, context):
-        """Lists the caller's webhooks, the newest first, a page at a time. INVALID_ARGUMENT, reason INVALID_CURSOR, for a cursor
+        """Lists the caller's webhooks, of an admin those of one person or of all, the newest first, a page at a time.
+        PERMISSION_DENIED, reason FORBIDDEN, when anyone else asks for what is not their own. INVALID_ARGUMENT, reason INVALID_CURSOR, for a cursor
         that was not given to this caller for this list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -178,69 +179,69 @@ def add_WebhooksServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'CreateWebhook': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateWebhook,
-                    request_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.CreateWebhookRequest.FromString,
-                    response_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.CreateWebhookResponse.SerializeToString,
+                    request_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.CreateWebhookRequest.FromString,
+                    response_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.CreateWebhookResponse.SerializeToString,
             ),
             'GetWebhook': grpc.unary_unary_rpc_method_handler(
                     servicer.GetWebhook,
-                    request_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.GetWebhookRequest.FromString,
-                    response_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.GetWebhookResponse.SerializeToString,
+                    request_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.GetWebhookRequest.FromString,
+                    response_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.GetWebhookResponse.SerializeToString,
             ),
             'ListWebhooks': grpc.unary_unary_rpc_method_handler(
                     servicer.ListWebhooks,
-                    request_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ListWebhooksRequest.FromString,
-                    response_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ListWebhooksResponse.SerializeToString,
+                    request_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.ListWebhooksRequest.FromString,
+                    response_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.ListWebhooksResponse.SerializeToString,
             ),
             'UpdateWebhook': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateWebhook,
-                    request_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.UpdateWebhookRequest.FromString,
-                    response_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.UpdateWebhookResponse.SerializeToString,
+                    request_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.UpdateWebhookRequest.FromString,
+                    response_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.UpdateWebhookResponse.SerializeToString,
             ),
             'DeleteWebhook': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteWebhook,
-                    request_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.DeleteWebhookRequest.FromString,
-                    response_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.DeleteWebhookResponse.SerializeToString,
+                    request_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.DeleteWebhookRequest.FromString,
+                    response_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.DeleteWebhookResponse.SerializeToString,
             ),
             'RotateSecret': grpc.unary_unary_rpc_method_handler(
                     servicer.RotateSecret,
-                    request_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.RotateSecretRequest.FromString,
-                    response_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.RotateSecretResponse.SerializeToString,
+                    request_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.RotateSecretRequest.FromString,
+                    response_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.RotateSecretResponse.SerializeToString,
             ),
             'SendTestEvent': grpc.unary_unary_rpc_method_handler(
                     servicer.SendTestEvent,
-                    request_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.SendTestEventRequest.FromString,
-                    response_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.SendTestEventResponse.SerializeToString,
+                    request_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.SendTestEventRequest.FromString,
+                    response_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.SendTestEventResponse.SerializeToString,
             ),
             'ListAttempts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAttempts,
-                    request_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ListAttemptsRequest.FromString,
-                    response_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ListAttemptsResponse.SerializeToString,
+                    request_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.ListAttemptsRequest.FromString,
+                    response_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.ListAttemptsResponse.SerializeToString,
             ),
             'ReplayMessage': grpc.unary_unary_rpc_method_handler(
                     servicer.ReplayMessage,
-                    request_deserializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ReplayMessageRequest.FromString,
-                    response_serializer=neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ReplayMessageResponse.SerializeToString,
+                    request_deserializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.ReplayMessageRequest.FromString,
+                    response_serializer=neoforge_dot_common_dot_v1_dot_webhooks__pb2.ReplayMessageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'neoforge.projects.v1.WebhooksService', rpc_method_handlers)
+            'neoforge.common.v1.WebhooksService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('neoforge.projects.v1.WebhooksService', rpc_method_handlers)
+    server.add_registered_method_handlers('neoforge.common.v1.WebhooksService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
 class WebhooksService:
-    """Webhooks: where the events of a person's projects are sent, signed as Standard Webhooks says.
+    """Webhooks: where the events of a service are sent, signed as Standard Webhooks says; the same in each that has them.
 
     Every RPC needs a signed-in caller (UNAUTHENTICATED otherwise) and is about their own webhooks; another's does not
-    exist for them: NOT_FOUND, reason NOT_FOUND. A field that breaks its rule: INVALID_ARGUMENT, reason INVALID_FIELDS,
-    with a BadRequest violation each. A write that carries an idempotency key in its metadata happens once, as in
-    ProjectsService.
+    exist for them: NOT_FOUND, reason NOT_FOUND. Admins read, list and delete anyone's besides. A field that breaks its
+    rule: INVALID_ARGUMENT, reason INVALID_FIELDS, with a BadRequest violation each. A write that carries an idempotency
+    key in its metadata happens once.
 
-    Events are project.created, project.updated, project.archived, project.deleted, project.member_invited,
-    project.member_added and project.member_removed, and go to the webhooks of the project's owner. An event is delivered at least once, each time
-    under the same `webhook-id`, in no promised order; it carries the project's version. It is accepted by any 2xx answer;
-    after any other it is tried again over about a day. 410 disables the webhook at once, failure over days as well.
+    Which events there are, and to whose webhooks each goes, is the service's. An event is delivered at least once, each
+    time under the same `webhook-id`, in no promised order; it carries the version of what it is about. It is accepted by
+    any 2xx answer; after any other it is tried again over about a day. 410 disables the webhook at once, failure over
+    days as well.
     """
 
     @staticmethod
@@ -257,9 +258,9 @@ class WebhooksService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/neoforge.projects.v1.WebhooksService/CreateWebhook',
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.CreateWebhookRequest.SerializeToString,
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.CreateWebhookResponse.FromString,
+            '/neoforge.common.v1.WebhooksService/CreateWebhook',
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.CreateWebhookRequest.SerializeToString,
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.CreateWebhookResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -284,9 +285,9 @@ class WebhooksService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/neoforge.projects.v1.WebhooksService/GetWebhook',
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.GetWebhookRequest.SerializeToString,
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.GetWebhookResponse.FromString,
+            '/neoforge.common.v1.WebhooksService/GetWebhook',
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.GetWebhookRequest.SerializeToString,
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.GetWebhookResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -311,9 +312,9 @@ class WebhooksService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/neoforge.projects.v1.WebhooksService/ListWebhooks',
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ListWebhooksRequest.SerializeToString,
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ListWebhooksResponse.FromString,
+            '/neoforge.common.v1.WebhooksService/ListWebhooks',
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.ListWebhooksRequest.SerializeToString,
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.ListWebhooksResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -338,9 +339,9 @@ class WebhooksService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/neoforge.projects.v1.WebhooksService/UpdateWebhook',
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.UpdateWebhookRequest.SerializeToString,
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.UpdateWebhookResponse.FromString,
+            '/neoforge.common.v1.WebhooksService/UpdateWebhook',
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.UpdateWebhookRequest.SerializeToString,
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.UpdateWebhookResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -365,9 +366,9 @@ class WebhooksService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/neoforge.projects.v1.WebhooksService/DeleteWebhook',
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.DeleteWebhookRequest.SerializeToString,
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.DeleteWebhookResponse.FromString,
+            '/neoforge.common.v1.WebhooksService/DeleteWebhook',
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.DeleteWebhookRequest.SerializeToString,
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.DeleteWebhookResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -392,9 +393,9 @@ class WebhooksService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/neoforge.projects.v1.WebhooksService/RotateSecret',
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.RotateSecretRequest.SerializeToString,
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.RotateSecretResponse.FromString,
+            '/neoforge.common.v1.WebhooksService/RotateSecret',
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.RotateSecretRequest.SerializeToString,
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.RotateSecretResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -419,9 +420,9 @@ class WebhooksService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/neoforge.projects.v1.WebhooksService/SendTestEvent',
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.SendTestEventRequest.SerializeToString,
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.SendTestEventResponse.FromString,
+            '/neoforge.common.v1.WebhooksService/SendTestEvent',
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.SendTestEventRequest.SerializeToString,
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.SendTestEventResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -446,9 +447,9 @@ class WebhooksService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/neoforge.projects.v1.WebhooksService/ListAttempts',
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ListAttemptsRequest.SerializeToString,
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ListAttemptsResponse.FromString,
+            '/neoforge.common.v1.WebhooksService/ListAttempts',
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.ListAttemptsRequest.SerializeToString,
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.ListAttemptsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -473,9 +474,9 @@ class WebhooksService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/neoforge.projects.v1.WebhooksService/ReplayMessage',
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ReplayMessageRequest.SerializeToString,
-            neoforge_dot_projects_dot_v1_dot_webhooks__pb2.ReplayMessageResponse.FromString,
+            '/neoforge.common.v1.WebhooksService/ReplayMessage',
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.ReplayMessageRequest.SerializeToString,
+            neoforge_dot_common_dot_v1_dot_webhooks__pb2.ReplayMessageResponse.FromString,
             options,
             channel_credentials,
             insecure,

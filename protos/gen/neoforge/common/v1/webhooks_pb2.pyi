@@ -68,6 +68,7 @@ class Webhook(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7 (RFC 9562)."""
     url: _builtins.str
@@ -82,6 +83,8 @@ class Webhook(_message.Message):
     """Why it does not."""
     version: _builtins.int
     """1 when created, one more with each change."""
+    owner_id: _builtins.str
+    """Whose it is (UUID)."""
     @_builtins.property
     def events(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The events that it wants; empty for all."""
@@ -112,10 +115,11 @@ class Webhook(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
+        owner_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "disabled_at", b"disabled_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "created_at", b"created_at", "description", b"description", "disabled_at", b"disabled_at", "disabled_reason", b"disabled_reason", "enabled", b"enabled", "events", b"events", "id", b"id", "updated_at", b"updated_at", "url", b"url", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "created_at", b"created_at", "description", b"description", "disabled_at", b"disabled_at", "disabled_reason", b"disabled_reason", "enabled", b"enabled", "events", b"events", "id", b"id", "owner_id", b"owner_id", "updated_at", b"updated_at", "url", b"url", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -301,29 +305,37 @@ Global___GetWebhookResponse: _TypeAlias = GetWebhookResponse  # noqa: Y015
 
 @_typing.final
 class ListWebhooksRequest(_message.Message):
-    """Which page of the caller's webhooks."""
+    """Which page of whose webhooks."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    EVERYONES_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Rows per page, 1 to 100; 20 when 0."""
     page: _builtins.int
     """The page, from 1; 1 when 0. Not together with a cursor."""
     cursor: _builtins.str
     """A cursor of an earlier page."""
+    owner_id: _builtins.str
+    """Whose (UUID), for admins; the caller's when empty."""
+    everyones: _builtins.bool
+    """Everyone's, for admins; not together with owner_id."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
+        everyones: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "page", b"page", "page_size", b"page_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "everyones", b"everyones", "owner_id", b"owner_id", "page", b"page", "page_size", b"page_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

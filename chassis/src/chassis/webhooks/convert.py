@@ -1,4 +1,4 @@
-"""Between webhooks and the protos of neoforge.projects.v1."""
+"""Between webhooks and the protos of neoforge.common.v1."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -8,7 +8,7 @@ from chassis.convert import masked, timestamp, to_enum
 from chassis.errors import InvalidFields, Violation
 from chassis.webhooks.management import OVERLAP, PageWanted
 from chassis.webhooks.model import Attempt, Endpoint
-from neoforge.projects.v1 import webhooks_pb2 as pb
+from neoforge.common.v1 import webhooks_pb2 as pb
 
 _CHANGES: Final[Mapping[str, Callable[[pb.Webhook], Any]]] = {
     "url": lambda w: w.url,
@@ -34,6 +34,7 @@ def webhook_proto(endpoint: Endpoint) -> pb.Webhook:
         created_at=timestamp(endpoint.created_at),
         updated_at=timestamp(endpoint.updated_at),
         version=endpoint.version,
+        owner_id=str(endpoint.owner_id),
     )
 
 

@@ -5,7 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from neoforge.projects.v1 import webhooks_pb2 as _webhooks_pb2
+from neoforge.common.v1 import webhooks_pb2 as _webhooks_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -27,17 +27,17 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class WebhooksServiceStub:
-    """Webhooks: where the events of a person's projects are sent, signed as Standard Webhooks says.
+    """Webhooks: where the events of a service are sent, signed as Standard Webhooks says; the same in each that has them.
 
     Every RPC needs a signed-in caller (UNAUTHENTICATED otherwise) and is about their own webhooks; another's does not
-    exist for them: NOT_FOUND, reason NOT_FOUND. A field that breaks its rule: INVALID_ARGUMENT, reason INVALID_FIELDS,
-    with a BadRequest violation each. A write that carries an idempotency key in its metadata happens once, as in
-    ProjectsService.
+    exist for them: NOT_FOUND, reason NOT_FOUND. Admins read, list and delete anyone's besides. A field that breaks its
+    rule: INVALID_ARGUMENT, reason INVALID_FIELDS, with a BadRequest violation each. A write that carries an idempotency
+    key in its metadata happens once.
 
-    Events are project.created, project.updated, project.archived, project.deleted, project.member_invited,
-    project.member_added and project.member_removed, and go to the webhooks of the project's owner. An event is delivered at least once, each time
-    under the same `webhook-id`, in no promised order; it carries the project's version. It is accepted by any 2xx answer;
-    after any other it is tried again over about a day. 410 disables the webhook at once, failure over days as well.
+    Which events there are, and to whose webhooks each goes, is the service's. An event is delivered at least once, each
+    time under the same `webhook-id`, in no promised order; it carries the version of what it is about. It is accepted by
+    any 2xx answer; after any other it is tried again over about a day. 410 disables the webhook at once, failure over
+    days as well.
     """
 
     @_typing.overload
@@ -51,7 +51,8 @@ class WebhooksServiceStub:
     GetWebhook: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.GetWebhookRequest, _webhooks_pb2.GetWebhookResponse]
     """Reads one webhook, or says that it still has the version the caller knows."""
     ListWebhooks: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.ListWebhooksRequest, _webhooks_pb2.ListWebhooksResponse]
-    """Lists the caller's webhooks, the newest first, a page at a time. INVALID_ARGUMENT, reason INVALID_CURSOR, for a cursor
+    """Lists the caller's webhooks, of an admin those of one person or of all, the newest first, a page at a time.
+    PERMISSION_DENIED, reason FORBIDDEN, when anyone else asks for what is not their own. INVALID_ARGUMENT, reason INVALID_CURSOR, for a cursor
     that was not given to this caller for this list.
     """
     UpdateWebhook: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.UpdateWebhookRequest, _webhooks_pb2.UpdateWebhookResponse]
@@ -73,17 +74,17 @@ class WebhooksServiceStub:
 
 @_typing.type_check_only
 class WebhooksServiceAsyncStub(WebhooksServiceStub):
-    """Webhooks: where the events of a person's projects are sent, signed as Standard Webhooks says.
+    """Webhooks: where the events of a service are sent, signed as Standard Webhooks says; the same in each that has them.
 
     Every RPC needs a signed-in caller (UNAUTHENTICATED otherwise) and is about their own webhooks; another's does not
-    exist for them: NOT_FOUND, reason NOT_FOUND. A field that breaks its rule: INVALID_ARGUMENT, reason INVALID_FIELDS,
-    with a BadRequest violation each. A write that carries an idempotency key in its metadata happens once, as in
-    ProjectsService.
+    exist for them: NOT_FOUND, reason NOT_FOUND. Admins read, list and delete anyone's besides. A field that breaks its
+    rule: INVALID_ARGUMENT, reason INVALID_FIELDS, with a BadRequest violation each. A write that carries an idempotency
+    key in its metadata happens once.
 
-    Events are project.created, project.updated, project.archived, project.deleted, project.member_invited,
-    project.member_added and project.member_removed, and go to the webhooks of the project's owner. An event is delivered at least once, each time
-    under the same `webhook-id`, in no promised order; it carries the project's version. It is accepted by any 2xx answer;
-    after any other it is tried again over about a day. 410 disables the webhook at once, failure over days as well.
+    Which events there are, and to whose webhooks each goes, is the service's. An event is delivered at least once, each
+    time under the same `webhook-id`, in no promised order; it carries the version of what it is about. It is accepted by
+    any 2xx answer; after any other it is tried again over about a day. 410 disables the webhook at once, failure over
+    days as well.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -94,7 +95,8 @@ class WebhooksServiceAsyncStub(WebhooksServiceStub):
     GetWebhook: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.GetWebhookRequest, _webhooks_pb2.GetWebhookResponse]  # type: ignore[assignment]
     """Reads one webhook, or says that it still has the version the caller knows."""
     ListWebhooks: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.ListWebhooksRequest, _webhooks_pb2.ListWebhooksResponse]  # type: ignore[assignment]
-    """Lists the caller's webhooks, the newest first, a page at a time. INVALID_ARGUMENT, reason INVALID_CURSOR, for a cursor
+    """Lists the caller's webhooks, of an admin those of one person or of all, the newest first, a page at a time.
+    PERMISSION_DENIED, reason FORBIDDEN, when anyone else asks for what is not their own. INVALID_ARGUMENT, reason INVALID_CURSOR, for a cursor
     that was not given to this caller for this list.
     """
     UpdateWebhook: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.UpdateWebhookRequest, _webhooks_pb2.UpdateWebhookResponse]  # type: ignore[assignment]
@@ -115,17 +117,17 @@ class WebhooksServiceAsyncStub(WebhooksServiceStub):
     """Sends a message again under its id, whatever became of it before; NOT_FOUND when it has aged out."""
 
 class WebhooksServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Webhooks: where the events of a person's projects are sent, signed as Standard Webhooks says.
+    """Webhooks: where the events of a service are sent, signed as Standard Webhooks says; the same in each that has them.
 
     Every RPC needs a signed-in caller (UNAUTHENTICATED otherwise) and is about their own webhooks; another's does not
-    exist for them: NOT_FOUND, reason NOT_FOUND. A field that breaks its rule: INVALID_ARGUMENT, reason INVALID_FIELDS,
-    with a BadRequest violation each. A write that carries an idempotency key in its metadata happens once, as in
-    ProjectsService.
+    exist for them: NOT_FOUND, reason NOT_FOUND. Admins read, list and delete anyone's besides. A field that breaks its
+    rule: INVALID_ARGUMENT, reason INVALID_FIELDS, with a BadRequest violation each. A write that carries an idempotency
+    key in its metadata happens once.
 
-    Events are project.created, project.updated, project.archived, project.deleted, project.member_invited,
-    project.member_added and project.member_removed, and go to the webhooks of the project's owner. An event is delivered at least once, each time
-    under the same `webhook-id`, in no promised order; it carries the project's version. It is accepted by any 2xx answer;
-    after any other it is tried again over about a day. 410 disables the webhook at once, failure over days as well.
+    Which events there are, and to whose webhooks each goes, is the service's. An event is delivered at least once, each
+    time under the same `webhook-id`, in no promised order; it carries the version of what it is about. It is accepted by
+    any 2xx answer; after any other it is tried again over about a day. 410 disables the webhook at once, failure over
+    days as well.
     """
 
     @_abc_1.abstractmethod
@@ -152,7 +154,8 @@ class WebhooksServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhooks_pb2.ListWebhooksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhooks_pb2.ListWebhooksResponse, _abc.Awaitable[_webhooks_pb2.ListWebhooksResponse]]:
-        """Lists the caller's webhooks, the newest first, a page at a time. INVALID_ARGUMENT, reason INVALID_CURSOR, for a cursor
+        """Lists the caller's webhooks, of an admin those of one person or of all, the newest first, a page at a time.
+        PERMISSION_DENIED, reason FORBIDDEN, when anyone else asks for what is not their own. INVALID_ARGUMENT, reason INVALID_CURSOR, for a cursor
         that was not given to this caller for this list.
         """
 

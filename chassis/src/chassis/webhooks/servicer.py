@@ -1,17 +1,20 @@
-"""neoforge.projects.v1.WebhooksService: each RPC parses, has the chassis do it in one transaction, and replies."""
+"""neoforge.common.v1.WebhooksService, the same in every service that has webhooks; each RPC in one transaction."""
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from chassis import call as calls
 from chassis.access import SIGNED_IN, allow
 from chassis.convert import page_proto, parse_uuid, timestamp
 from chassis.database import Database
+from chassis.errors import Forbidden, InvalidFields, Violation
 from chassis.idempotency import Idempotency
+from chassis.webhooks import convert
 from chassis.webhooks.management import Webhooks
-from neoforge.projects.v1 import webhooks_pb2 as pb
-from neoforge.projects.v1 import webhooks_pb2_grpc
-from projects.webhooks import convert
+from neoforge.common.v1 import webhooks_pb2 as pb
+from neoforge.common.v1 import webhooks_pb2_grpc
+
+_ADMIN: Final = "admin"
 
 
 class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
@@ -46,19 +49,19 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
 
     @allow(SIGNED_IN)
     async def GetWebhook(self, request: pb.GetWebhookRequest, context: Any) -> pb.GetWebhookResponse:
-        id_, person = parse_uuid(request.id, "id"), calls.current().person
+        id_, owner = parse_uuid(request.id, "id"), _within_reach()
         known = request.unless_version
         async with self._database.connection() as connection:
-            if known and await self._webhooks.version(connection, id_, person) == known:
+            if known and await self._webhooks.version(connection, id_, owner) == known:
                 return pb.GetWebhookResponse(unchanged_version=known)
-            endpoint = await self._webhooks.get(connection, id_, person)
+            endpoint = await self._webhooks.get(connection, id_, owner)
         return pb.GetWebhookResponse(webhook=convert.webhook_proto(endpoint))
 
     @allow(SIGNED_IN)
     async def ListWebhooks(self, request: pb.ListWebhooksRequest, context: Any) -> pb.ListWebhooksResponse:
-        person = calls.current().person
+        person, owner = calls.current().person, _listed(request)
         async with self._database.connection() as connection:
-            page = await self._webhooks.page(connection, person, convert.page_wanted(request))
+            page = await self._webhooks.page(connection, person, owner, convert.page_wanted(request))
         return pb.ListWebhooksResponse(webhooks=map(convert.webhook_proto, page.rows), page=page_proto(page))
 
     @allow(SIGNED_IN)
@@ -75,12 +78,12 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
 
     @allow(SIGNED_IN)
     async def DeleteWebhook(self, request: pb.DeleteWebhookRequest, context: Any) -> pb.DeleteWebhookResponse:
-        id_, person = parse_uuid(request.id, "id"), calls.current().person
+        id_, owner = parse_uuid(request.id, "id"), _within_reach()
         async with self._database.transaction() as tx:
             earlier = await self._idempotency.replay(tx, pb.DeleteWebhookResponse)
             if earlier:
                 return earlier
-            await self._webhooks.delete(tx, id_, person, request.expected_version)
+            await self._webhooks.delete(tx, id_, owner, request.expected_version)
             return await self._idempotency.record(tx, pb.DeleteWebhookResponse())
 
     @allow(SIGNED_IN)
@@ -126,3 +129,25 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
                 return earlier
             await self._webhooks.replay(tx, id_, person, message_id)
             return await self._idempotency.record(tx, pb.ReplayMessageResponse())
+
+
+def _within_reach() -> UUID | None:
+    """Give whose webhooks the caller may read and delete: their own; an admin (None), everyone's."""
+    call = calls.current()
+    return None if _ADMIN in call.caller.roles else call.person
+
+
+def _listed(request: pb.ListWebhooksRequest) -> UUID | None:
+    """Give whose webhooks to list, None for everyone's.
+
+    Raises:
+        Forbidden: the caller is no admin, and they are not their own alone.
+        InvalidFields: one and all are asked for.
+    """
+    if request.everyones and request.owner_id:
+        raise InvalidFields.of([Violation("owner_id", "must not stand beside everyones")])
+    person = calls.current().person
+    owner = parse_uuid(request.owner_id, "owner_id") if request.owner_id else None if request.everyones else person
+    if owner != person and _within_reach() is not None:
+        raise Forbidden("listing other people's webhooks is for admins")
+    return owner
