@@ -82,7 +82,8 @@ async def test_maintenance_whose_start_is_past_is_in_progress_and_no_incident(
 async def test_every_document_has_the_members_that_readers_look_for(rest: Rest, ines: Caller) -> None:
     admin, anyone = rest(ines), rest(NOBODY)
     api = await post(admin, "/components", slug="api", name="API")
-    opened = await post(admin, "/incidents", title="Slow", body="We look.", components=[{"component_id": api["id"]}])
+    affected = [{"component_id": api["id"], "status": "partial_outage"}]
+    opened = await post(admin, "/incidents", title="Slow", body="We look.", components=affected)
     await post(admin, f"/incidents/{opened['id']}/updates", body="Over.", status="resolved")
     documents = {}
     for name in ("summary", "status", "components", "incidents", "incidents/unresolved", "scheduled-maintenances"):
@@ -104,4 +105,7 @@ async def test_every_document_has_the_members_that_readers_look_for(rest: Rest, 
     )
     assert incident["resolved_at"] is not None
     assert [update["body"] for update in incident["incident_updates"]] == ["Over.", "We look."]
-    assert incident["incident_updates"][0]["affected_components"] == [{"code": api["id"], "name": "API"}]
+    assert [update["affected_components"] for update in incident["incident_updates"]] == [
+        None,
+        [{"code": api["id"], "name": "API", "old_status": "operational", "new_status": "partial_outage"}],
+    ]

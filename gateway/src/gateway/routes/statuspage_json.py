@@ -1,7 +1,7 @@
 """The status page's messages in the shape of Atlassian Statuspage's public API."""
 
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid5
 
 from gateway.moments import rfc3339
@@ -18,6 +18,9 @@ _THEIR_STATUS: Final = {
     "major_outage": "major_outage",
     "maintenance": "under_maintenance",
 }
+_Update: TypeAlias = tuple[str, str, str, str, list[dict[str, Any]]]
+"""An update: its id, status and text, when, and what it made of components."""
+
 _WORST_FIRST: Final = ("major_outage", "partial_outage", "degraded", "maintenance", "operational")
 
 
@@ -48,13 +51,20 @@ def components_of(page: pb.GetPageResponse) -> list[dict[str, Any]]:
 
 def incident_of(incident: incidents_pb2.Incident, page: pb.GetPageResponse) -> dict[str, Any]:
     """Write an incident."""
+    names = {state.component.id: state.component.name for state in page.components}
     return _happening(
         incident.id,
         incident.title,
         PROGRESS_NAMES[incident.status],
         IMPACT_NAMES[incident.impact],
         updates=[
-            (update.id, PROGRESS_NAMES[update.status], update.body, rfc3339(update.created_at))
+            (
+                update.id,
+                PROGRESS_NAMES[update.status],
+                update.body,
+                rfc3339(update.created_at),
+                [_turn(turn, names) for turn in update.turns],
+            )
             for update in incident.updates
         ],
         components=_named(incident.component_ids, page),
@@ -78,14 +88,14 @@ def maintenance_of(window: maintenances_pb2.Maintenance, page: pb.GetPageRespons
         updates=updates,
         components=_named(window.component_ids, page),
         created_at=rfc3339(window.created_at),
-        updated_at=max(rfc3339(window.updated_at), updates[0][-1]),
+        updated_at=max(rfc3339(window.updated_at), updates[0][3]),
         started_at=rfc3339(window.starts_at),
         monitoring_at=None,
         resolved_at=rfc3339(window.ends_at) if status == "completed" else None,
     ) | {"scheduled_for": rfc3339(window.starts_at), "scheduled_until": rfc3339(window.ends_at)}
 
 
-def _turns(window: maintenances_pb2.Maintenance, status: str) -> list[tuple[str, str, str, str]]:
+def _turns(window: maintenances_pb2.Maintenance, status: str) -> list[_Update]:
     """Write how it was planned, opened and closed as updates, the newest first, each always under the same id."""
     created_at = rfc3339(window.created_at)
     turns = (
@@ -94,7 +104,7 @@ def _turns(window: maintenances_pb2.Maintenance, status: str) -> list[tuple[str,
         ("completed", "The scheduled maintenance has been completed.", max(created_at, rfc3339(window.ends_at))),
     )
     gone_by = list(PHASE_NAMES.values()).index(status) + 1
-    return [(str(uuid5(UUID(window.id), turn)), turn, body, at) for turn, body, at in reversed(turns[:gone_by])]
+    return [(str(uuid5(UUID(window.id), turn)), turn, body, at, []) for turn, body, at in reversed(turns[:gone_by])]
 
 
 def _happening(
@@ -103,11 +113,10 @@ def _happening(
     status: str,
     impact: str,
     *,
-    updates: Iterable[tuple[str, str, str, str]],
+    updates: Iterable[_Update],
     components: list[dict[str, Any]],
     **moments: str | None,
 ) -> dict[str, Any]:
-    affected = [{"code": one["id"], "name": one["name"]} for one in components]
     return {
         "id": id_,
         "name": name,
@@ -130,10 +139,19 @@ def _happening(
                 "custom_tweet": None,
                 "tweet_id": None,
             }
-            for update_id, update_status, body, at in updates
+            for update_id, update_status, body, at, affected in updates
         ],
         "components": components,
         "reminder_intervals": None,
+    }
+
+
+def _turn(turn: incidents_pb2.Turn, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "code": turn.component_id,
+        "name": names.get(turn.component_id),
+        "old_status": _THEIR_STATUS[STATUS_NAMES[turn.before]],
+        "new_status": _THEIR_STATUS[STATUS_NAMES[turn.after]],
     }
 
 

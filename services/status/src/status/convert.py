@@ -107,6 +107,14 @@ def incident_proto(incident: Incident) -> incidents_pb2.Incident:
                 status=to_enum(incidents_pb2.IncidentStatus, update.status),
                 body=update.body,
                 created_at=timestamp(update.created_at),
+                turns=(
+                    incidents_pb2.Turn(
+                        component_id=str(turn.component_id),
+                        before=to_enum(components_pb2.ComponentStatus, turn.before),
+                        after=to_enum(components_pb2.ComponentStatus, turn.after),
+                    )
+                    for turn in update.turns
+                ),
             )
             for update in incident.updates
         ),

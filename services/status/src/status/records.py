@@ -12,7 +12,7 @@ from chassis.jobs.outbox import Outbox
 from status import told
 from status.errors import ComponentNotFound
 from status.model.components import Component, Event, Source, Status
-from status.model.incidents import Affected, Incident
+from status.model.incidents import Affected, Incident, Turn
 from status.model.maintenances import Window
 from status.store import components
 
@@ -78,10 +78,16 @@ class Records:
 
     async def affected(
         self, tx: Connection, affected: tuple[Affected, ...], incident: Incident, created_by: UUID, now: datetime
-    ) -> None:
-        """Store how the components of an incident fare from now on, where that was said."""
+    ) -> tuple[Turn, ...]:
+        """Store how the components of an incident fare from now on, where that was said, and give what turned."""
+        turns = []
         # In one order, so that two incidents never wait for each other's components.
         for one in sorted(affected, key=lambda one: one.component_id):
+            await components.get_for_change(tx, one.component_id)
+            last = await components.last_event(tx, one.component_id)
+            if last is None:
+                raise ComponentNotFound
+            turns.append(Turn(one.component_id, last.status, one.status or last.status))
             if one.status is not None:
                 await self.event(
                     tx,
@@ -92,6 +98,7 @@ class Records:
                     created_by=created_by,
                     incident_id=incident.id,
                 )
+        return tuple(turns)
 
     async def told(self, tx: Connection, incident: Incident) -> None:
         """Have subscribers told of an incident's newest update."""

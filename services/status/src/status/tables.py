@@ -1,7 +1,7 @@
 """The tables of the status schema; the migrations lead here, which a test proves."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from chassis import idempotency
 from chassis.jobs import tables
@@ -113,6 +113,8 @@ incident_updates = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("created_by", sa.Uuid, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),
+    # A default, for what the release before writes.
+    sa.Column("turns", JSONB, nullable=False, server_default=sa.text("'[]'::jsonb")),
     sa.CheckConstraint(f"status IN {_PROGRESS}", name="incident_updates_status_check"),
     sa.Index("incident_updates_incident_idx", "incident_id", "created_at", "id"),
 )

@@ -36,7 +36,7 @@ def incident(incident: Incident) -> dict[str, Any]:
     resolved = incident.status is Progress.RESOLVED
     first = len(incident.updates) == 1
     type_ = INCIDENT_RESOLVED if resolved else INCIDENT_OPENED if first else INCIDENT_UPDATED
-    return _told(type_, incident=_public(incident, "updates"), update=_public(incident.updates[0]))
+    return _told(type_, incident=_public(incident, "updates"), update=_public(incident.updates[0], "turns"))
 
 
 def maintenance_planned(window: Window, now: datetime) -> dict[str, Any]:

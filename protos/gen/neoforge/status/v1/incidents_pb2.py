@@ -28,43 +28,45 @@ from neoforge.common.v1 import page_pb2 as neoforge_dot_common_dot_v1_dot_page__
 from neoforge.status.v1 import components_pb2 as neoforge_dot_status_dot_v1_dot_components__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"neoforge/status/v1/incidents.proto\x12\x12neoforge.status.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dneoforge/common/v1/page.proto\x1a#neoforge/status/v1/components.proto\"^\n\x11\x41\x66\x66\x65\x63tedComponent\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.neoforge.status.v1.ComponentStatus\"\x8e\x01\n\x0eIncidentUpdate\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".neoforge.status.v1.IncidentStatus\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa6\x03\n\x08Incident\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x32\n\x06status\x18\x03 \x01(\x0e\x32\".neoforge.status.v1.IncidentStatus\x12*\n\x06impact\x18\x04 \x01(\x0e\x32\x1a.neoforge.status.v1.Impact\x12\x15\n\rcomponent_ids\x18\x05 \x03(\t\x12\x33\n\x07updates\x18\x06 \x03(\x0b\x32\".neoforge.status.v1.IncidentUpdate\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rmonitoring_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bresolved_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x0b \x01(\x03\"\xcf\x01\n\x15\x43reateIncidentRequest\x12\r\n\x05title\x18\x01 \x01(\t\x12*\n\x06impact\x18\x02 \x01(\x0e\x32\x1a.neoforge.status.v1.Impact\x12\x32\n\x06status\x18\x03 \x01(\x0e\x32\".neoforge.status.v1.IncidentStatus\x12\x0c\n\x04\x62ody\x18\x04 \x01(\t\x12\x39\n\ncomponents\x18\x05 \x03(\x0b\x32%.neoforge.status.v1.AffectedComponent\"H\n\x16\x43reateIncidentResponse\x12.\n\x08incident\x18\x01 \x01(\x0b\x32\x1c.neoforge.status.v1.Incident\"8\n\x12GetIncidentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0eunless_version\x18\x02 \x01(\x03\"n\n\x13GetIncidentResponse\x12\x30\n\x08incident\x18\x01 \x01(\x0b\x32\x1c.neoforge.status.v1.IncidentH\x00\x12\x1b\n\x11unchanged_version\x18\x02 \x01(\x03H\x00\x42\x08\n\x06result\"\xb5\x01\n\x14ListIncidentsRequest\x12\x0c\n\x04open\x18\x01 \x01(\x08\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".neoforge.status.v1.IncidentStatus\x12*\n\x06impact\x18\x03 \x01(\x0e\x32\x1a.neoforge.status.v1.Impact\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x0c\n\x04page\x18\x05 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x06 \x01(\t\"p\n\x15ListIncidentsResponse\x12/\n\tincidents\x18\x01 \x03(\x0b\x32\x1c.neoforge.status.v1.Incident\x12&\n\x04page\x18\x02 \x01(\x0b\x32\x18.neoforge.common.v1.Page\"\x92\x01\n\x15UpdateIncidentRequest\x12.\n\x08incident\x18\x01 \x01(\x0b\x32\x1c.neoforge.status.v1.Incident\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\x03\"H\n\x16UpdateIncidentResponse\x12.\n\x08incident\x18\x01 \x01(\x0b\x32\x1c.neoforge.status.v1.Incident\"\xc9\x01\n\x1b\x43reateIncidentUpdateRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".neoforge.status.v1.IncidentStatus\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\x12\x39\n\ncomponents\x18\x04 \x03(\x0b\x32%.neoforge.status.v1.AffectedComponent\x12\x18\n\x10\x65xpected_version\x18\x05 \x01(\x03\"N\n\x1c\x43reateIncidentUpdateResponse\x12.\n\x08incident\x18\x01 \x01(\x0b\x32\x1c.neoforge.status.v1.Incident*\xb2\x01\n\x0eIncidentStatus\x12\x1f\n\x1bINCIDENT_STATUS_UNSPECIFIED\x10\x00\x12!\n\x1dINCIDENT_STATUS_INVESTIGATING\x10\x01\x12\x1e\n\x1aINCIDENT_STATUS_IDENTIFIED\x10\x02\x12\x1e\n\x1aINCIDENT_STATUS_MONITORING\x10\x03\x12\x1c\n\x18INCIDENT_STATUS_RESOLVED\x10\x04*j\n\x06Impact\x12\x16\n\x12IMPACT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bIMPACT_NONE\x10\x01\x12\x10\n\x0cIMPACT_MINOR\x10\x02\x12\x10\n\x0cIMPACT_MAJOR\x10\x03\x12\x13\n\x0fIMPACT_CRITICAL\x10\x04\x32\xa4\x04\n\x0fIncidentService\x12g\n\x0e\x43reateIncident\x12).neoforge.status.v1.CreateIncidentRequest\x1a*.neoforge.status.v1.CreateIncidentResponse\x12^\n\x0bGetIncident\x12&.neoforge.status.v1.GetIncidentRequest\x1a\'.neoforge.status.v1.GetIncidentResponse\x12\x64\n\rListIncidents\x12(.neoforge.status.v1.ListIncidentsRequest\x1a).neoforge.status.v1.ListIncidentsResponse\x12g\n\x0eUpdateIncident\x12).neoforge.status.v1.UpdateIncidentRequest\x1a*.neoforge.status.v1.UpdateIncidentResponse\x12y\n\x14\x43reateIncidentUpdate\x12/.neoforge.status.v1.CreateIncidentUpdateRequest\x1a\x30.neoforge.status.v1.CreateIncidentUpdateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"neoforge/status/v1/incidents.proto\x12\x12neoforge.status.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dneoforge/common/v1/page.proto\x1a#neoforge/status/v1/components.proto\"^\n\x11\x41\x66\x66\x65\x63tedComponent\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.neoforge.status.v1.ComponentStatus\"\x85\x01\n\x04Turn\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x33\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0e\x32#.neoforge.status.v1.ComponentStatus\x12\x32\n\x05\x61\x66ter\x18\x03 \x01(\x0e\x32#.neoforge.status.v1.ComponentStatus\"\xb7\x01\n\x0eIncidentUpdate\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".neoforge.status.v1.IncidentStatus\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x05turns\x18\x05 \x03(\x0b\x32\x18.neoforge.status.v1.Turn\"\xa6\x03\n\x08Incident\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x32\n\x06status\x18\x03 \x01(\x0e\x32\".neoforge.status.v1.IncidentStatus\x12*\n\x06impact\x18\x04 \x01(\x0e\x32\x1a.neoforge.status.v1.Impact\x12\x15\n\rcomponent_ids\x18\x05 \x03(\t\x12\x33\n\x07updates\x18\x06 \x03(\x0b\x32\".neoforge.status.v1.IncidentUpdate\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rmonitoring_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bresolved_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x0b \x01(\x03\"\xcf\x01\n\x15\x43reateIncidentRequest\x12\r\n\x05title\x18\x01 \x01(\t\x12*\n\x06impact\x18\x02 \x01(\x0e\x32\x1a.neoforge.status.v1.Impact\x12\x32\n\x06status\x18\x03 \x01(\x0e\x32\".neoforge.status.v1.IncidentStatus\x12\x0c\n\x04\x62ody\x18\x04 \x01(\t\x12\x39\n\ncomponents\x18\x05 \x03(\x0b\x32%.neoforge.status.v1.AffectedComponent\"H\n\x16\x43reateIncidentResponse\x12.\n\x08incident\x18\x01 \x01(\x0b\x32\x1c.neoforge.status.v1.Incident\"8\n\x12GetIncidentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0eunless_version\x18\x02 \x01(\x03\"n\n\x13GetIncidentResponse\x12\x30\n\x08incident\x18\x01 \x01(\x0b\x32\x1c.neoforge.status.v1.IncidentH\x00\x12\x1b\n\x11unchanged_version\x18\x02 \x01(\x03H\x00\x42\x08\n\x06result\"\xb5\x01\n\x14ListIncidentsRequest\x12\x0c\n\x04open\x18\x01 \x01(\x08\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".neoforge.status.v1.IncidentStatus\x12*\n\x06impact\x18\x03 \x01(\x0e\x32\x1a.neoforge.status.v1.Impact\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x0c\n\x04page\x18\x05 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x06 \x01(\t\"p\n\x15ListIncidentsResponse\x12/\n\tincidents\x18\x01 \x03(\x0b\x32\x1c.neoforge.status.v1.Incident\x12&\n\x04page\x18\x02 \x01(\x0b\x32\x18.neoforge.common.v1.Page\"\x92\x01\n\x15UpdateIncidentRequest\x12.\n\x08incident\x18\x01 \x01(\x0b\x32\x1c.neoforge.status.v1.Incident\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\x03\"H\n\x16UpdateIncidentResponse\x12.\n\x08incident\x18\x01 \x01(\x0b\x32\x1c.neoforge.status.v1.Incident\"\xc9\x01\n\x1b\x43reateIncidentUpdateRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".neoforge.status.v1.IncidentStatus\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\x12\x39\n\ncomponents\x18\x04 \x03(\x0b\x32%.neoforge.status.v1.AffectedComponent\x12\x18\n\x10\x65xpected_version\x18\x05 \x01(\x03\"N\n\x1c\x43reateIncidentUpdateResponse\x12.\n\x08incident\x18\x01 \x01(\x0b\x32\x1c.neoforge.status.v1.Incident*\xb2\x01\n\x0eIncidentStatus\x12\x1f\n\x1bINCIDENT_STATUS_UNSPECIFIED\x10\x00\x12!\n\x1dINCIDENT_STATUS_INVESTIGATING\x10\x01\x12\x1e\n\x1aINCIDENT_STATUS_IDENTIFIED\x10\x02\x12\x1e\n\x1aINCIDENT_STATUS_MONITORING\x10\x03\x12\x1c\n\x18INCIDENT_STATUS_RESOLVED\x10\x04*j\n\x06Impact\x12\x16\n\x12IMPACT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bIMPACT_NONE\x10\x01\x12\x10\n\x0cIMPACT_MINOR\x10\x02\x12\x10\n\x0cIMPACT_MAJOR\x10\x03\x12\x13\n\x0fIMPACT_CRITICAL\x10\x04\x32\xa4\x04\n\x0fIncidentService\x12g\n\x0e\x43reateIncident\x12).neoforge.status.v1.CreateIncidentRequest\x1a*.neoforge.status.v1.CreateIncidentResponse\x12^\n\x0bGetIncident\x12&.neoforge.status.v1.GetIncidentRequest\x1a\'.neoforge.status.v1.GetIncidentResponse\x12\x64\n\rListIncidents\x12(.neoforge.status.v1.ListIncidentsRequest\x1a).neoforge.status.v1.ListIncidentsResponse\x12g\n\x0eUpdateIncident\x12).neoforge.status.v1.UpdateIncidentRequest\x1a*.neoforge.status.v1.UpdateIncidentResponse\x12y\n\x14\x43reateIncidentUpdate\x12/.neoforge.status.v1.CreateIncidentUpdateRequest\x1a\x30.neoforge.status.v1.CreateIncidentUpdateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'neoforge.status.v1.incidents_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INCIDENTSTATUS']._serialized_start=2119
-  _globals['_INCIDENTSTATUS']._serialized_end=2297
-  _globals['_IMPACT']._serialized_start=2299
-  _globals['_IMPACT']._serialized_end=2405
+  _globals['_INCIDENTSTATUS']._serialized_start=2296
+  _globals['_INCIDENTSTATUS']._serialized_end=2474
+  _globals['_IMPACT']._serialized_start=2476
+  _globals['_IMPACT']._serialized_end=2582
   _globals['_AFFECTEDCOMPONENT']._serialized_start=193
   _globals['_AFFECTEDCOMPONENT']._serialized_end=287
-  _globals['_INCIDENTUPDATE']._serialized_start=290
-  _globals['_INCIDENTUPDATE']._serialized_end=432
-  _globals['_INCIDENT']._serialized_start=435
-  _globals['_INCIDENT']._serialized_end=857
-  _globals['_CREATEINCIDENTREQUEST']._serialized_start=860
-  _globals['_CREATEINCIDENTREQUEST']._serialized_end=1067
-  _globals['_CREATEINCIDENTRESPONSE']._serialized_start=1069
-  _globals['_CREATEINCIDENTRESPONSE']._serialized_end=1141
-  _globals['_GETINCIDENTREQUEST']._serialized_start=1143
-  _globals['_GETINCIDENTREQUEST']._serialized_end=1199
-  _globals['_GETINCIDENTRESPONSE']._serialized_start=1201
-  _globals['_GETINCIDENTRESPONSE']._serialized_end=1311
-  _globals['_LISTINCIDENTSREQUEST']._serialized_start=1314
-  _globals['_LISTINCIDENTSREQUEST']._serialized_end=1495
-  _globals['_LISTINCIDENTSRESPONSE']._serialized_start=1497
-  _globals['_LISTINCIDENTSRESPONSE']._serialized_end=1609
-  _globals['_UPDATEINCIDENTREQUEST']._serialized_start=1612
-  _globals['_UPDATEINCIDENTREQUEST']._serialized_end=1758
-  _globals['_UPDATEINCIDENTRESPONSE']._serialized_start=1760
-  _globals['_UPDATEINCIDENTRESPONSE']._serialized_end=1832
-  _globals['_CREATEINCIDENTUPDATEREQUEST']._serialized_start=1835
-  _globals['_CREATEINCIDENTUPDATEREQUEST']._serialized_end=2036
-  _globals['_CREATEINCIDENTUPDATERESPONSE']._serialized_start=2038
-  _globals['_CREATEINCIDENTUPDATERESPONSE']._serialized_end=2116
-  _globals['_INCIDENTSERVICE']._serialized_start=2408
-  _globals['_INCIDENTSERVICE']._serialized_end=2956
+  _globals['_TURN']._serialized_start=290
+  _globals['_TURN']._serialized_end=423
+  _globals['_INCIDENTUPDATE']._serialized_start=426
+  _globals['_INCIDENTUPDATE']._serialized_end=609
+  _globals['_INCIDENT']._serialized_start=612
+  _globals['_INCIDENT']._serialized_end=1034
+  _globals['_CREATEINCIDENTREQUEST']._serialized_start=1037
+  _globals['_CREATEINCIDENTREQUEST']._serialized_end=1244
+  _globals['_CREATEINCIDENTRESPONSE']._serialized_start=1246
+  _globals['_CREATEINCIDENTRESPONSE']._serialized_end=1318
+  _globals['_GETINCIDENTREQUEST']._serialized_start=1320
+  _globals['_GETINCIDENTREQUEST']._serialized_end=1376
+  _globals['_GETINCIDENTRESPONSE']._serialized_start=1378
+  _globals['_GETINCIDENTRESPONSE']._serialized_end=1488
+  _globals['_LISTINCIDENTSREQUEST']._serialized_start=1491
+  _globals['_LISTINCIDENTSREQUEST']._serialized_end=1672
+  _globals['_LISTINCIDENTSRESPONSE']._serialized_start=1674
+  _globals['_LISTINCIDENTSRESPONSE']._serialized_end=1786
+  _globals['_UPDATEINCIDENTREQUEST']._serialized_start=1789
+  _globals['_UPDATEINCIDENTREQUEST']._serialized_end=1935
+  _globals['_UPDATEINCIDENTRESPONSE']._serialized_start=1937
+  _globals['_UPDATEINCIDENTRESPONSE']._serialized_end=2009
+  _globals['_CREATEINCIDENTUPDATEREQUEST']._serialized_start=2012
+  _globals['_CREATEINCIDENTUPDATEREQUEST']._serialized_end=2213
+  _globals['_CREATEINCIDENTUPDATERESPONSE']._serialized_start=2215
+  _globals['_CREATEINCIDENTUPDATERESPONSE']._serialized_end=2293
+  _globals['_INCIDENTSERVICE']._serialized_start=2585
+  _globals['_INCIDENTSERVICE']._serialized_end=3133
 # @@protoc_insertion_point(module_scope)

@@ -114,6 +114,36 @@ class AffectedComponent(_message.Message):
 Global___AffectedComponent: _TypeAlias = AffectedComponent  # noqa: Y015
 
 @_typing.final
+class Turn(_message.Message):
+    """How a component that an update names fared before it and from then on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """The component (UUID)."""
+    before: _components_pb2.ComponentStatus.ValueType
+    """How it fared."""
+    after: _components_pb2.ComponentStatus.ValueType
+    """How it fares since; as before where nothing was said."""
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        before: _components_pb2.ComponentStatus.ValueType = ...,
+        after: _components_pb2.ComponentStatus.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "component_id", b"component_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Turn: _TypeAlias = Turn  # noqa: Y015
+
+@_typing.final
 class IncidentUpdate(_message.Message):
     """What people were told at a time."""
 
@@ -123,6 +153,7 @@ class IncidentUpdate(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    TURNS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7 (RFC 9562)."""
     status: Global___IncidentStatus.ValueType
@@ -133,6 +164,10 @@ class IncidentUpdate(_message.Message):
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
 
+    @_builtins.property
+    def turns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Turn]:
+        """What it made of the components that it names."""
+
     def __init__(
         self,
         *,
@@ -140,10 +175,11 @@ class IncidentUpdate(_message.Message):
         status: Global___IncidentStatus.ValueType = ...,
         body: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        turns: _abc.Iterable[Global___Turn] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "created_at", b"created_at", "id", b"id", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "created_at", b"created_at", "id", b"id", "status", b"status", "turns", b"turns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

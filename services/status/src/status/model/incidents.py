@@ -37,14 +37,24 @@ class Impact(StrEnum):
 
 
 @dataclass(frozen=True)
+class Turn:
+    """How a component that an update names fared before it and from then on; the same where nothing was said."""
+
+    component_id: UUID
+    before: Status
+    after: Status
+
+
+@dataclass(frozen=True)
 class Update:
-    """What people were told at a time."""
+    """What people were told at a time, and of which components."""
 
     id: UUID
     status: Progress
     body: str
     created_by: UUID
     created_at: datetime
+    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,11 @@ class Incident:
             resolved_at=now if first.status is Progress.RESOLVED else None,
             version=1,
         )
+
+    def with_turns(self, turns: tuple[Turn, ...]) -> Self:
+        """Give the incident with what its newest update made of components."""
+        newest, *earlier = self.updates
+        return replace(self, updates=(replace(newest, turns=turns), *earlier))
 
     @property
     def is_open(self) -> bool:

@@ -57,8 +57,8 @@ class IncidentServicer(incidents_pb2_grpc.IncidentServiceServicer):
             if earlier:
                 return earlier
             await _check_known(tx, affected)
+            incident = incident.with_turns(await self._records.affected(tx, affected, incident, person, now))
             await incidents.insert(tx, incident)
-            await self._records.affected(tx, affected, incident, person, now)
             await self._records.told(tx, incident)
             reply = pb.CreateIncidentResponse(incident=convert.incident_proto(incident))
             return await self._idempotency.record(tx, reply)
@@ -120,8 +120,8 @@ class IncidentServicer(incidents_pb2_grpc.IncidentServiceServicer):
             update = Update(uuid7(), status or incident.status, request.body, person, now)
             told = incident.told(update, affected)
             await _check_known(tx, affected)
-            await incidents.update(tx, told, update)
-            await self._records.affected(tx, affected, told, person, now)
+            told = told.with_turns(await self._records.affected(tx, affected, told, person, now))
+            await incidents.update(tx, told, told.updates[0])
             await self._records.told(tx, told)
             reply = pb.CreateIncidentUpdateResponse(incident=convert.incident_proto(told))
             return await self._idempotency.record(tx, reply)

@@ -6,11 +6,13 @@ from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
+from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from chassis.database import Connection, statement
 from chassis.paging import Cursors, Listing, Page, PageRequest, both_ways
-from status.model.incidents import Impact, Incident, Progress, Update
+from status.model.components import Status
+from status.model.incidents import Impact, Incident, Progress, Turn, Update
 from status.store.rows import insertion, update_of
 from status.tables import incident_updates, incidents
 
@@ -119,7 +121,9 @@ async def update(tx: Connection, incident: Incident, told: Update | None = None)
 
 
 async def _insert_update(tx: Connection, incident_id: UUID, update_: Update) -> None:
-    await tx.execute(_INSERT_UPDATE, incident_id=incident_id, **vars(update_) | {"status": update_.status.value})
+    turns = Jsonb([{"component_id": str(t.component_id), "before": t.before, "after": t.after} for t in update_.turns])
+    given = vars(update_) | {"status": update_.status.value, "turns": turns}
+    await tx.execute(_INSERT_UPDATE, incident_id=incident_id, **given)
 
 
 async def _whole(connection: Connection, row: Any) -> Incident | None:
@@ -131,8 +135,9 @@ async def _all(connection: Connection, rows: list[Any]) -> list[Incident]:
     updates: dict[UUID, list[Update]] = {row.id: [] for row in rows}
     if rows:
         for row in await connection.all(_UPDATES, ids=list(updates)):
+            turns = tuple(Turn(UUID(t["component_id"]), Status(t["before"]), Status(t["after"])) for t in row.turns)
             updates[row.incident_id].append(
-                Update(row.id, Progress(row.status), row.body, row.created_by, row.created_at)
+                Update(row.id, Progress(row.status), row.body, row.created_by, row.created_at, turns)
             )
     return [_incident(row, tuple(updates[row.id])) for row in rows]
 
