@@ -44,11 +44,12 @@ class AccessTokensServicer(access_tokens_pb2_grpc.AccessTokensServiceServicer):
         )
         async with self._database.transaction() as tx:
             reply = await self._idempotency.replay(tx, pb.CreateAccessTokenResponse)
-            await self._step_ups.require(tx)  # of a repetition too: its answer shows the token again
             if reply is None:
                 # One after another, so that together they don't pass the limit, and none outlives a reset of the
-                # password.
+                # password, which ends the step-up.
                 await accounts.get_for_change(tx, token.owner_id)
+            await self._step_ups.require(tx)  # of a repetition too: its answer shows the token again
+            if reply is None:
                 if await store.count(tx, token.owner_id) >= MAX_TOKENS:
                     raise LimitReached(f"a person has at most {MAX_TOKENS} access tokens")
                 await store.insert(tx, token, hashed(secret_of(token.id, self._with.secrets), self._with.secrets))
