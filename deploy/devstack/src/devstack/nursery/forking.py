@@ -13,6 +13,7 @@ import gc
 import json
 import os
 import runpy
+import signal
 import socket
 import sys
 from dataclasses import asdict, dataclass
@@ -107,6 +108,8 @@ def become(request: Request) -> None:
         os.dup2(nothing.fileno(), 0)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+    # A shell starts what is to run beside it with SIGINT ignored, and a child of ours is to be a process as any other.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(request.environment)
     sys.argv = [request.module, *request.arguments]
