@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -144,10 +145,10 @@ class Client:
             await asyncio.sleep(0.05)
         self._keep(answer.json(), began, wrote=method == "PATCH")
 
-    def _keep(self, shown: dict[str, object], began: float, *, wrote: bool) -> None:
+    def _keep(self, shown: dict[str, Any], began: float, *, wrote: bool) -> None:
         ended = time.monotonic()
         found = shown.get("items", [shown])
-        for item in found:  # type: ignore[attr-defined] # a list, as the API says
+        for item in found:
             if item["owner_id"] != self._project["owner_id"] or not item["name"].startswith(f"{self._person} "):
                 self._record.wrong.append(f"{self._person} was shown {item}")
             if item["id"] == self._project["id"]:

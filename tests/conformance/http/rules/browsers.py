@@ -1,11 +1,12 @@
 """What browsers are told: Fetch (CORS), CSP, HSTS, and not to guess."""
 
+import httpx
 from tests.conformance.http.kit import POSTS, PROJECTS, NotHere, Visitor, expect, rule
 
 STRANGER = {"Origin": "https://stranger.example"}
 
 
-def _some(visitor: Visitor) -> list[tuple[str, object]]:
+def _some(visitor: Visitor) -> list[tuple[str, httpx.Response]]:
     return [
         ("a list", visitor.client.get(PROJECTS)),
         ("a 304", visitor.client.get(PROJECTS, headers={"If-None-Match": "*"})),
@@ -20,14 +21,14 @@ def _some(visitor: Visitor) -> list[tuple[str, object]]:
 @rule("CSP Level 3, 6", "every answer of the API forbids all content and all framing")
 def _(visitor: Visitor) -> None:
     for what, answer in _some(visitor):
-        policy = answer.headers.get("content-security-policy", "")  # type: ignore[attr-defined] # an answer
+        policy = answer.headers.get("content-security-policy", "")
         expect("default-src 'none'" in policy and "frame-ancestors 'none'" in policy, f"{what}: {policy!r}")
 
 
 @rule("Fetch, 3.6", "every answer says nosniff, and keeps addresses out of Referer")
 def _(visitor: Visitor) -> None:
     for what, answer in _some(visitor):
-        headers = answer.headers  # type: ignore[attr-defined] # an answer
+        headers = answer.headers
         expect(headers.get("x-content-type-options") == "nosniff", f"{what} lacks nosniff")
         expect("referrer-policy" in headers, f"{what} lacks Referrer-Policy")
         expect("server" not in headers or not any(c.isdigit() for c in headers["server"]), f"{what} names a version")
@@ -52,7 +53,7 @@ def _(visitor: Visitor) -> None:
 @rule("RFC 9110, 12.5.5", "what depends on the origin says so in Vary")
 def _(visitor: Visitor) -> None:
     for what, answer in _some(visitor):
-        vary = {name.strip().lower() for name in answer.headers.get("vary", "").split(",")}  # type: ignore[attr-defined] # an answer
+        vary = {name.strip().lower() for name in answer.headers.get("vary", "").split(",")}
         expect("origin" in vary, f"{what}: Vary: {vary}")
 
 
