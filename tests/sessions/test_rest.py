@@ -214,6 +214,8 @@ async def test_a_personal_access_token_acts_within_its_scope_until_it_is_revoked
         "/api/v1/projects", json={"name": "Atlas"}, headers={**as_program, "Idempotency-Key": '"k2"'}
     )
     problem(write, 403, "forbidden")
+    challenge = 'Bearer realm="neoforge", error="insufficient_scope", scope="write"'
+    assert write.headers["www-authenticate"] == challenge  # RFC 6750, section 3.1
     item = made.headers["location"]
     read = (await client.get(item, headers=bearer(tokens))).json()
     assert read["last_used_at"] is not None

@@ -21,9 +21,12 @@ from gateway.representation import Headers
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
+    from gateway.identity import Proof
     from gateway.parts import Parts
     from gateway.ratelimit import Decision
 
+_NEEDS_WRITE: Final = (b"www-authenticate", b'Bearer realm="neoforge", error="insufficient_scope", scope="write"')
+"""RFC 6750, section 3.1."""
 _STREAM_S: Final = 600.0
 """How long a file may take: 10 MiB at 17 KiB a second."""
 
@@ -74,12 +77,16 @@ class Call(Request):
         except Problem:
             await self._take("anonymous", bucket(address))
             raise
-        self.caller = proof.caller(address)
-        await self._take(self._kind.tier, str(self.caller.subject))
-        if proof.personal and self._about_account:
-            raise Problem("FORBIDDEN", "A personal access token reaches nothing about the account and its sessions.")
-        if not proof.may_write and self._kind is not Kind.READ:
-            raise Problem("FORBIDDEN", "This personal access token may only read.")
+        await self._take(self._kind.tier, str(proof.subject))
+        self._admit(proof)
+
+    async def identify_by_token(self) -> None:
+        """Learn who calls by the access token of a request that proves nothing otherwise, and was counted already.
+
+        Raises:
+            Problem: UNAUTHENTICATED or FORBIDDEN.
+        """
+        self._admit(await self.parts.authenticator.proof(self.scope["headers"]))
 
     @property
     def shared_s(self) -> int:
@@ -164,6 +171,14 @@ class Call(Request):
         if self.may_be_stale:
             left = min(left, self.parts.settings.public_patience_s)
         return max(0.001, left)
+
+    def _admit(self, proof: "Proof") -> None:
+        """Act for whom a token proves, if it is for what the request does."""
+        if proof.personal and self._about_account:
+            raise Problem("FORBIDDEN", "A personal access token reaches nothing about the account and its sessions.")
+        if not proof.may_write and self._kind is not Kind.READ:
+            raise Problem("FORBIDDEN", "This personal access token may only read.", headers=[_NEEDS_WRITE])
+        self.caller = proof.caller(self.scope["neoforge.address"])
 
     async def _take(self, tier: str, who: str) -> None:
         self._bucket = who

@@ -75,7 +75,8 @@ class Declaration:
     """For a request that proves by what it holds (a password, a code, a refresh token) who sends it, and is not
     looked at for an access token: the rate limit's tier that it counts against, by its address."""
     about_account: bool = False
-    """Whether it is about the caller's account and its sessions, which no personal access token reaches."""
+    """Whether it is about the caller's account and its sessions, which no personal access token reaches. With
+    `credentials`, an access token will do where the request holds nothing else (`Call.identify_by_token`)."""
     takes_file: bool = False
     """Whether the request's body is a file, of any media type."""
     gives_file: bool = False

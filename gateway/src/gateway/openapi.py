@@ -102,9 +102,9 @@ def describe(declaration: Declaration, path: str) -> dict[str, Any]:
 
 
 def _security(declaration: Declaration) -> list[dict[str, list[str]]]:
-    if declaration.credentials:
+    if declaration.credentials and not declaration.about_account:
         return []
-    return [{}, {"bearer": []}] if declaration.public else [{"bearer": []}]
+    return [{}, {"bearer": []}] if declaration.public or declaration.credentials else [{"bearer": []}]
 
 
 def _parameters(declaration: Declaration) -> list[dict[str, Any]]:

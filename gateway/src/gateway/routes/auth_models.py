@@ -136,7 +136,7 @@ class TokenRequest(BaseModel):
 
 
 class RefreshRequest(_Model):
-    """The refresh token, for clients that keep it themselves; a browser sends `{}` and its cookie."""
+    """The refresh token, for clients that keep it themselves; a browser sends nothing, or `{}`, and its cookie."""
 
     refresh_token: Token | None = None
 

@@ -40,6 +40,8 @@ from neoforge.auth.v1.verification_pb2 import GetKeySetRequest
 
 sessions: Final = Operations("sessions")
 
+_BY_COOKIE: Final = RefreshRequest()
+"""What a request without a body says."""
 _PATH: Final = "/api/v1/auth"
 _SESSIONS: Final = _PATH + "/sessions"
 _ITEM: Final = _SESSIONS + "/{session_id:id}"
@@ -173,7 +175,7 @@ async def begin_step_up_by_passkey(call: Call) -> Answer:
         credentials="refreshes",
     ),
 )
-async def refresh(call: Call, body: RefreshRequest) -> Answer:
+async def refresh(call: Call, body: RefreshRequest = _BY_COOKIE) -> Answer:
     """Get the next tokens of a session. All who ask at once get the same; a failure never removes a cookie."""
     if body.refresh_token is not None:
         return await _refreshed(call, body.refresh_token, in_cookie=False)
@@ -193,13 +195,20 @@ async def refresh(call: Call, body: RefreshRequest) -> Answer:
         tagged=Tagged.CONTENT,
         conflicts=("CROSS_SITE",),
         credentials="refreshes",
+        about_account=True,
     ),
 )
-async def sign_out(call: Call, body: RefreshRequest) -> Answer:
-    """End the session of a refresh token; whoever has signed out already gets the same answer."""
+async def sign_out(call: Call, body: RefreshRequest = _BY_COOKIE) -> Answer:
+    """End the session of the refresh token in the body or the cookie, else that of the access token.
+
+    Whoever has signed out already by a refresh token gets the same answer.
+    """
     token = body.refresh_token if body.refresh_token is not None else browser.refresh_token_of(call)
-    if token is not None:
-        await call.look(stubs(call).sessions.SignOut, pb.SignOutRequest(refresh_token=token))
+    by_access_token = token is None and "authorization" in call.headers
+    if by_access_token:
+        await call.identify_by_token()
+    if token is not None or by_access_token:
+        await call.look(stubs(call).sessions.SignOut, pb.SignOutRequest(refresh_token=token or ""))
     cookies = (browser.dropping(),) if body.refresh_token is None and token is not None else ()
     return Answer(status=NO_CONTENT, cookies=cookies)
 
