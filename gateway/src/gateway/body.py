@@ -32,6 +32,12 @@ def has_body(scope: Scope) -> bool:
     return b"transfer-encoding" in headers or int(headers.get(b"content-length", b"0")) > 0
 
 
+def is_form(scope: Scope) -> bool:
+    """Whether the request's body is said to be a form."""
+    content_type: bytes = dict(scope["headers"]).get(b"content-type", b"")
+    return content_type.partition(b";")[0].strip().lower() == FORM.encode()
+
+
 async def read_json(scope: Scope, receive: Receive, media_types: Collection[str], limit: int) -> Any:
     """Read the body as one JSON value (RFC 8259), or as a form where `media_types` says so, which becomes an object of
     texts; of a member that comes twice, the last counts.
@@ -47,8 +53,7 @@ async def read_json(scope: Scope, receive: Receive, media_types: Collection[str]
             "UNSUPPORTED_MEDIA_TYPE", "The body must not be compressed.", headers=[(b"accept-encoding", b"identity")]
         )
     content = await _read(headers, receive, limit)
-    is_form = headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == FORM.encode()
-    return _parse_form(content) if is_form else _parse(content)
+    return _parse_form(content) if is_form(scope) else _parse(content)
 
 
 async def read_parts(scope: Scope, receive: Receive, limit: int, most: int) -> AsyncIterator[bytes]:

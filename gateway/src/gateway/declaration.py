@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from gateway.body import JSON
+from gateway.body import FORM, JSON
 
 
 class Kind(Enum):
@@ -81,6 +81,11 @@ class Declaration:
     """Whether the request's body is a file, of any media type."""
     gives_file: bool = False
     """Whether the answer is a file."""
+
+    @property
+    def for_oauth(self) -> bool:
+        """Whether clients of OAuth 2.0 use it, which send forms and know errors by names of their own."""
+        return FORM in self.media_types
 
 
 NO_CONTENT: Final = HTTPStatus.NO_CONTENT

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import cspreports, probes, problems
+from gateway.body import FORM
 from gateway.declaration import Declaration, Key, Kind, Tagged
 from gateway.problem_types import TYPES
 
@@ -56,6 +57,7 @@ class Problem(BaseModel):
     trace_id: str
     request_id: str
     error: str | None = Field(default=None, description="What clients of OAuth 2.0 know it by (RFC 6749).")
+    error_description: str | None = Field(default=None, description="The same as `detail`, for the same clients.")
     methods: list[str] | None = Field(default=None, description="What would prove who asks.")
     second_factor: PendingSecondFactor | None = Field(default=None, description="What a sign-in waits for.")
     errors: list[FieldProblem] | None = Field(default=None, description="With status 422: every value at fault.")
@@ -93,6 +95,8 @@ def describe(declaration: Declaration, path: str) -> dict[str, Any]:
     extra: dict[str, Any] = {"parameters": _parameters(declaration), "security": _security(declaration)}
     if declaration.takes_file:
         extra["requestBody"] = {"required": True, "content": _FILE}
+    if declaration.for_oauth:
+        extra["requestBody"] = {"content": {FORM: {}}}
     return {
         "status_code": int(declaration.success),
         "response_model": None,
@@ -165,7 +169,7 @@ def _responses(declaration: Declaration, path: str) -> dict[int | str, dict[str,
         }
     for status, reasons in _problems(declaration, path).items():
         responses[int(status)] = {
-            "description": " or ".join(TYPES[reason].title for reason in reasons),
+            "description": " or ".join(_titles(declaration, status, reasons)),
             "headers": {**_ALWAYS, **_EXTRA_HEADERS.get(status, {})},
             "content": {
                 problems.MEDIA_TYPE: {
@@ -175,6 +179,13 @@ def _responses(declaration: Declaration, path: str) -> dict[int | str, dict[str,
             },
         }
     return responses
+
+
+def _titles(declaration: Declaration, status: HTTPStatus, reasons: Iterable[str]) -> list[str]:
+    titles = [TYPES[reason].title for reason in reasons]
+    if declaration.for_oauth and status is HTTPStatus.BAD_REQUEST:
+        titles.append("(to a form) what JSON gets with 401 or 422 (RFC 6749, section 5.2)")
+    return titles
 
 
 def _problems(declaration: Declaration, path: str) -> dict[HTTPStatus, list[str]]:
@@ -242,6 +253,8 @@ def document(api: FastAPI, public_url: str) -> dict[str, Any]:
         content = operation.get("requestBody", {}).get("content", {})
         if _MERGE_PATCH in content:  # a plain JSON body is a merge patch too
             content["application/json"] = content[_MERGE_PATCH]
+        if FORM in content:  # of the same fields
+            content[FORM] = content["application/json"]
     return written
 
 

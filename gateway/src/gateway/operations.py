@@ -20,7 +20,7 @@ from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from chassis.errors import RemoteError, VersionMismatch
-from gateway import problems, text
+from gateway import oauth, problems, text
 from gateway.body import has_body, read_json
 from gateway.call import Call
 from gateway.conditional import Tags, preconditions
@@ -84,7 +84,7 @@ class Operation(APIRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request of this route."""
         if scope["method"] not in self._methods:
-            raise Problem("METHOD_NOT_ALLOWED", f"{scope['method']} is no method of this resource.")
+            raise self._told(Problem("METHOD_NOT_ALLOWED", f"{scope['method']} is no method of this resource."), scope)
         call = Call(scope, receive, self._declaration)
         try:
             status, headers, body, download = await self._answer(call)
@@ -94,7 +94,7 @@ class Operation(APIRoute):
             condition = call.preconditions.name
             problem = problems.from_remote(fault, condition=condition) if isinstance(fault, RemoteError) else fault
             problem.headers += call.answer_headers()
-            raise problem from fault
+            raise self._told(problem, scope) from fault
         await send({"type": "http.response.start", "status": int(status), "headers": headers})
         if download is not None:
             async with aclosing(download.parts) as parts:
@@ -102,6 +102,12 @@ class Operation(APIRoute):
                     async for part in parts:
                         await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _told(self, problem: Problem, scope: Scope) -> Problem:
+        """Give a problem as the clients of this route read it."""
+        if self._declaration.for_oauth:
+            oauth.tell(problem, scope)
+        return problem
 
     async def _answer(self, call: Call) -> tuple[HTTPStatus, Headers, bytes, Download | None]:
         scope, declaration = call.scope, self._declaration

@@ -30,9 +30,6 @@ _BY_CODE: Final[dict[StatusCode, str]] = {
 }
 """What stands in for a reason that this gateway does not know (yet): the same HTTP status, the nearest type."""
 
-_OAUTH: Final = dict.fromkeys(("INVALID_CREDENTIALS", "INVALID_REFRESH_TOKEN"), "invalid_grant")
-"""What clients of OAuth 2.0 know these by (RFC 6749, section 5.2)."""
-
 _RETRY_SOON: Final = frozenset({"UNAVAILABLE", "IDEMPOTENCY_IN_FLIGHT"})
 _OURS: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"})
 """Reasons whose message is about our parts and no business of the client's."""
@@ -97,7 +94,7 @@ def from_remote(error: RemoteError, *, condition: str | None = None) -> Problem:
         headers.append((b"www-authenticate", b'Bearer realm="neoforge"'))
     errors = [FieldError(v.description, _pointer(v.field)) for v in error.violations]
     members = {"methods": error.metadata["methods"].split(",")} if "methods" in error.metadata else {}
-    return Problem(reason, detail, errors=errors, headers=headers, error=_OAUTH.get(reason), members=members)
+    return Problem(reason, detail, errors=errors, headers=headers, members=members)
 
 
 def _mismatch(version: str | None, condition: str | None) -> str:

@@ -135,10 +135,18 @@ class TokenRequest(BaseModel):
         return self
 
 
-class RefreshRequest(_Model):
-    """The refresh token, for clients that keep it themselves; a browser sends nothing, or `{}`, and its cookie."""
+class SignOutRequest(_Model):
+    """The refresh token, for clients that keep it themselves; others send nothing, or `{}`."""
 
     refresh_token: Token | None = None
+
+
+class RefreshRequest(SignOutRequest):
+    """The refresh token, for clients that keep it themselves; a browser sends nothing, or `{}`, and its cookie."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")  # as of TokenRequest
+
+    grant_type: Literal["refresh_token"] = "refresh_token"
 
 
 class Tokens(BaseModel):

@@ -30,6 +30,7 @@ from gateway.routes.auth_models import (
     RefreshRequest,
     Session,
     SessionLabel,
+    SignOutRequest,
     TokenRequest,
     Tokens,
 )
@@ -40,7 +41,7 @@ from neoforge.auth.v1.verification_pb2 import GetKeySetRequest
 
 sessions: Final = Operations("sessions")
 
-_BY_COOKIE: Final = RefreshRequest()
+_NOTHING: Final = RefreshRequest()
 """What a request without a body says."""
 _PATH: Final = "/api/v1/auth"
 _SESSIONS: Final = _PATH + "/sessions"
@@ -175,7 +176,7 @@ async def begin_step_up_by_passkey(call: Call) -> Answer:
         credentials="refreshes",
     ),
 )
-async def refresh(call: Call, body: RefreshRequest = _BY_COOKIE) -> Answer:
+async def refresh(call: Call, body: RefreshRequest = _NOTHING) -> Answer:
     """Get the next tokens of a session. All who ask at once get the same; a failure never removes a cookie."""
     if body.refresh_token is not None:
         return await _refreshed(call, body.refresh_token, in_cookie=False)
@@ -198,7 +199,7 @@ async def refresh(call: Call, body: RefreshRequest = _BY_COOKIE) -> Answer:
         about_account=True,
     ),
 )
-async def sign_out(call: Call, body: RefreshRequest = _BY_COOKIE) -> Answer:
+async def sign_out(call: Call, body: SignOutRequest = _NOTHING) -> Answer:
     """End the session of the refresh token in the body or the cookie, else that of the access token.
 
     Whoever has signed out already by a refresh token gets the same answer.
