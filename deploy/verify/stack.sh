@@ -27,7 +27,7 @@ until_healthy() { # SERVICE...
     done
 }
 account() { # MAIL: an administrator, with the password of this run
-    compose run --rm --no-deps -T auth bootstrap-admin "$1" <<<"$password" >/dev/null
+    compose run --rm --no-deps -T auth add-account "$1" --role admin <<<"$password" >/dev/null
 }
 what_went_wrong() { # the last words of every container that is not well
     local container

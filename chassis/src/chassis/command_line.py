@@ -5,7 +5,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from chassis import certificate, logs, memory, metrics, telemetry
@@ -54,8 +54,16 @@ def _migrate(service: Service[Any], verb: str) -> None:
         sys.exit(1)
 
 
-def main(service: Service[Any], arguments: Sequence[str] | None = None) -> None:
-    """Run one verb of a service's command line: `serve`, `worker`, `jobs`, `migrate` or `sql`."""
+def main(
+    service: Service[Any],
+    arguments: Sequence[str] | None = None,
+    *,
+    add_own: Callable[["argparse._SubParsersAction[argparse.ArgumentParser]"], None] | None = None,
+) -> None:
+    """Run one verb of a service's command line: `serve`, `worker`, `jobs`, `migrate`, `sql`, or one of its own.
+
+    `add_own` adds those; each has `run` among its defaults, which gives the exit status by service and options.
+    """
     parser = argparse.ArgumentParser(prog=service.name, description=f"NeoForge's {service.name} service")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("serve", help="answer calls until SIGTERM")
@@ -64,8 +72,12 @@ def main(service: Service[Any], arguments: Sequence[str] | None = None) -> None:
     command.add_verb(verbs)
     verbs.add_parser("migrate", help="bring the schema up to date, as its owner; else say whether it is")
     verbs.add_parser("sql", help="print the SQL of all migrations")
+    if add_own is not None:
+        add_own(verbs)
     options = parser.parse_args(arguments)
     verb = options.verb
+    if "run" in options:
+        sys.exit(options.run(service, options))
     if verb in {"sql", "migrate"}:
         _migrate(service, verb)
     elif verb == "jobs":

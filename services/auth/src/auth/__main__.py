@@ -1,6 +1,5 @@
 """`python -m auth serve | worker | jobs | migrate | sql`, and the verbs of `auth.command`."""
 
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -75,6 +74,4 @@ SERVICE = Service(
 )
 
 if __name__ == "__main__":
-    if sys.argv[1:2] and sys.argv[1] in command.VERBS:
-        sys.exit(command.run(SERVICE, sys.argv[1:]))
-    main(SERVICE)
+    main(SERVICE, add_own=command.add_verbs)
