@@ -9,8 +9,12 @@ import jwt
 import psycopg
 import pytest
 
+from auth.mails import add_code
+from auth.settings import Settings
 from auth.testing import PASSWORD, People, kinds, refused, somewhere
 from auth.testing_authenticator import Authenticator, registered
+from chassis.house import House
+from chassis.mail.templates import Templates
 from chassis.testing.client import Client
 from chassis.testing.plugin import Logins
 from chassis.testing.waiting import until
@@ -105,6 +109,21 @@ async def test_the_last_administrator_stays_one(call: Client, people: People) ->
     await refused(call(as_mara.caller, "SetRoles", roles(mara, "user")), "LIMIT_REACHED")
 
 
+async def test_the_mail_to_an_address_that_nobody_proved_holds_nothing_that_the_registrant_wrote(
+    call: Client, house: House[Settings], database: Logins
+) -> None:
+    name = "Support: your account was hacked, call us"
+    wish = accounts_pb2.RegisterRequest(email=PERSON, password=PASSWORD, name=name, language="en")
+    await call(somewhere(), "Register", wish)
+    letter = last_letter(database)
+    completed = await add_code(house, letter["context"])
+    assert completed is not None
+    content = Templates("auth").render("register_code", "en", {**letter["context"], **completed.context})
+    for text in (json.dumps(letter), content.subject, content.text, content.html):
+        assert "hacked" not in text
+    assert completed.context["code"] in content.text
+
+
 async def test_a_reset_by_mail_ends_sessions_and_programs_and_tells_which_passkeys_go_on(
     call: Client, people: People, database: Logins
 ) -> None:
@@ -145,6 +164,17 @@ async def test_a_change_leaves_programs_to_the_owners_choice_and_tells_what_goes
             assert (await resolved(call, program)).subject == str(mara.caller.subject)
     context = last_letter(database)["context"]
     assert (context["reset"], context["access_tokens"]) == (False, 0 if revoke else 2)
+
+
+async def test_a_change_to_the_same_password_is_refused_and_ends_nothing(call: Client, people: People) -> None:
+    await people.registered(PERSON, "the café behind the corner")
+    mara = await people.signed_in(PERSON, "the café behind the corner")
+    elsewhere = await people.signed_in(PERSON, "the café behind the corner")
+    for same in ("the café behind the corner", "the cafe\u0301 behind the corner"):
+        wish = accounts_pb2.ChangePasswordRequest(current_password="the café behind the corner", new_password=same)
+        fault = await refused(call(mara.caller, "ChangePassword", wish), "INVALID_FIELDS")
+        assert [violation.field for violation in fault.violations] == ["new_password"]
+    assert (await people.refreshed(elsewhere.tokens.refresh_token)).access_token
 
 
 async def test_a_code_that_was_asked_for_before_a_change_leads_nowhere(call: Client, people: People) -> None:

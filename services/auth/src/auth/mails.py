@@ -27,7 +27,7 @@ async def add_code(house: House[Settings], context: Mapping[str, Any]) -> Comple
     secrets = Secrets(house.settings.auth_secret.get_secret_value())
     code = secrets.code(found.purpose.value, id_)
     shown = f"{code[:4]} {code[4:]}"
-    return Completed({"code": shown, "name": found.name, "expires": found.expires_at.strftime("%Y-%m-%d %H:%M UTC")})
+    return Completed({"code": shown, "expires": found.expires_at.strftime("%Y-%m-%d %H:%M UTC")})
 
 
 @MAILS.completes("already_registered")

@@ -72,8 +72,9 @@ class Codes:
             await self._mails.put(
                 tx,
                 self._outbox,
-                # To the address that the account was proved with, not to one that is merely taken for it.
-                to=Mailbox(account.name, Address.parse(account.email)) if account else to,
+                # To the address that the account was proved with, not to one that is merely taken for it. To one that
+                # nobody has proved goes nothing that a stranger wrote, who may have named it to have that delivered.
+                to=Mailbox(account.name, Address.parse(account.email)) if account else Mailbox("", to.address),
                 template=TEMPLATES[purpose, account is not None],
                 language=made.language,
                 context={"request_id": str(made.id), "send": wait_s == 0},

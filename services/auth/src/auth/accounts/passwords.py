@@ -89,6 +89,16 @@ def refuse_weak(field: str, password: str, *personal: str) -> None:
         raise InvalidFields.of([Violation(field, "must not be the address or the name")])
 
 
+def refuse_same(field: str, password: str, current: str) -> None:
+    """Let a new password pass that is another one than the current, however a keyboard composes it.
+
+    Raises:
+        InvalidFields: it is the same, and who knew it would go on knowing it.
+    """
+    if _normal(password) == _normal(current):
+        raise InvalidFields.of([Violation(field, "must be another one than before")])
+
+
 @cache
 def common() -> frozenset[str]:
     """Give the 10,000 most common passwords of 6 characters and more (from zxcvbn, MIT licence)."""

@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 from auth.access_tokens import store as access_tokens
 from auth.accounts import convert, store
 from auth.accounts.model import Account, Purpose, language_of, roles_of
-from auth.accounts.passwords import refuse_weak
+from auth.accounts.passwords import refuse_same, refuse_weak
 from auth.accounts.proof import PasswordProof
 from auth.audit.trail import session_of
 from auth.equipment import Equipment
@@ -92,6 +92,7 @@ class AccountsServicer(accounts_pb2_grpc.AccountsServiceServicer):
             if await factors.enabled(connection, person):
                 await self._step_ups.require(connection)
         account = await self._passwords.prove(person, request.current_password)
+        refuse_same("new_password", request.new_password, request.current_password)
         refuse_weak("new_password", request.new_password, account.email_key, account.name)
         password_hash = await self._with.passwords.hash(request.new_password)
         async with self._database.transaction() as tx:
