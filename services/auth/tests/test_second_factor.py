@@ -99,6 +99,22 @@ async def test_wrong_codes_void_the_sign_in_and_are_counted_by_account_until_a_w
     assert (await guess(there, people.totp_code(kept.secret, 1))).access_token
 
 
+async def test_wrong_codes_that_are_spread_over_sign_ins_are_told_to_the_owner_once_in_a_window(
+    call: Client, people: People, clock: Any, database: Logins
+) -> None:
+    await people.begun(PERSON, HOME)
+    for windows in (1, 2):
+        pendings = [await people.asked(PERSON, address=ELSEWHERE) for _ in range(4)]
+        outcomes = await asyncio.gather(
+            *(people.completed(pending, ELSEWHERE, totp_code="000000") for pending in pendings for _ in range(4)),
+            return_exceptions=True,
+        )
+        reasons = [outcome.reason for outcome in outcomes if isinstance(outcome, RemoteError)]
+        assert (reasons.count("INVALID_CODE"), reasons.count("TOO_MANY_ATTEMPTS")) == (10, 6)
+        assert letters(database).count("second_factor_refused") == windows
+        clock.pass_time(minutes=16)
+
+
 async def test_guesses_that_are_spread_over_a_day_end_too_and_the_next_day_goes_on(
     call: Client, people: People, clock: Any
 ) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -47,6 +47,15 @@ _FORGET = statement(
 )
 
 
+class Counted(NamedTuple):
+    """A try that was counted: the seconds until the next one is let through, 0 when this one is, and whether it is the
+    last one that is.
+    """
+
+    wait_s: int
+    is_last: bool
+
+
 class Attempts:
     """Counts tries; what is counted stands in the table as a keyed hash alone."""
 
@@ -59,9 +68,13 @@ class Attempts:
 
         To be committed before the try is made, whatever comes of it.
         """
+        return (await self.counted(connection, limit, *what)).wait_s
+
+    async def counted(self, connection: Connection, limit: Limit, *what: str) -> Counted:
+        """Count a try as `count` does, and say as well whether it is the last one; one of a window is."""
         now = self._now()
         row = await connection.one(_COUNT, key=self._key(limit, *what), now=now, begun=now - limit.window)
-        return limit.wait_s(row.tries, row.since, now)
+        return Counted(limit.wait_s(row.tries, row.since, now), row.tries == limit.tries)
 
     async def clear(self, connection: Connection, limit: Limit, *what: str) -> None:
         """Forget the tries: somebody knew the secret."""

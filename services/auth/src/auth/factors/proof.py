@@ -37,12 +37,20 @@ SEALED: Final = "totp secret"
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A code that was counted as tried: by what, and whether no other is let through for a while."""
+
+    where: tuple[str, str]
+    is_last: bool
+
+
+@dataclass(frozen=True)
 class Offered:
     """A second factor that somebody offers: by which method, and a code or what a passkey has signed."""
 
     method: str
     code: str = ""
-    counted_by: tuple[str, str] = ("", "")
+    tried: Tried | None = None
     signed: tuple[Passkey, Signed] | None = None
 
 
@@ -76,27 +84,28 @@ class SecondFactor:
                 raise WrongSecondFactor
             return Offered(PASSKEY, signed=found)
         code = proof.totp_code if method == TOTP else proof.recovery_code
-        return Offered(method, code=code, counted_by=await self.counted(account_id))
+        return Offered(method, code=code, tried=await self.count(account_id))
 
-    async def counted(self, account_id: UUID) -> tuple[str, str]:
-        """Count a code as tried, and give what it is counted by.
+    async def count(self, account_id: UUID) -> Tried:
+        """Count a code as tried.
 
         Raises:
             TooManyAttempts: there were too many tries lately; the code is not to be looked at.
         """
-        where = await self._where(account_id)
+        where, is_last = await self._where(account_id), False
         for limit in (CODES, CODES_OF_A_DAY):  # what the first stops is no try, and not counted by day
             async with self._with.database.connection() as connection:
-                wait_s = await self._with.attempts.count(connection, limit, *where)
-            if wait_s:
+                counted = await self._with.attempts.counted(connection, limit, *where)
+            if counted.wait_s:
                 threats.labels("brute_force").inc()
-                raise TooManyAttempts(wait_s)
-        return where
+                raise TooManyAttempts(counted.wait_s)
+            is_last = is_last or counted.is_last
+        return Tried(where, is_last)
 
-    async def forget(self, tx: Connection, counted_by: tuple[str, str]) -> None:
+    async def forget(self, tx: Connection, tried: Tried) -> None:
         """Forget the codes that were tried: this one was right."""
         for limit in (CODES, CODES_OF_A_DAY):
-            await self._with.attempts.clear(tx, limit, *counted_by)
+            await self._with.attempts.clear(tx, limit, *tried.where)
 
     async def use(self, tx: Connection, account: Account, offered: Offered) -> None:
         """Use up what is offered, if it is right, in the transaction of what it is for.
@@ -110,7 +119,8 @@ class SecondFactor:
         right = self._use_totp if offered.method == TOTP else self._use_recovery_code
         if not await right(tx, account, offered.code):
             raise WrongSecondFactor
-        await self.forget(tx, offered.counted_by)
+        if offered.tried is not None:
+            await self.forget(tx, offered.tried)
 
     async def refused(self, account_id: UUID, method: str, fault: WrongSecondFactor, **details: str) -> None:
         """Write down that a wrong one was offered."""

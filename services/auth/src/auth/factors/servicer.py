@@ -12,7 +12,7 @@ from auth.equipment import Equipment
 from auth.errors import AccountNotFound, SecondFactorOff, SecondFactorOn, WrongSecondFactor
 from auth.factors import recovery, store
 from auth.factors.model import CONFIRM_WITHIN, Totp, step_of, uri_of
-from auth.factors.proof import SEALED, TOTP, SecondFactor
+from auth.factors.proof import SEALED, TOTP, SecondFactor, Tried
 from auth.factors.qr import svg_of
 from auth.notices import Notices
 from auth.passkeys import store as passkeys
@@ -67,9 +67,9 @@ class SecondFactorServicer(second_factor_pb2_grpc.SecondFactorServiceServicer):
         person = calls.current().person
         async with self._database.connection() as connection:
             await self._waiting(connection, person)
-        counted_by = await self._factors.counted(person)
+        tried = await self._factors.count(person)
         try:
-            codes = await self._confirm(person, request.code, counted_by)
+            codes = await self._confirm(person, request.code, tried)
         except WrongSecondFactor as fault:
             await self._factors.refused(person, TOTP, fault, at="confirmation")
             raise
@@ -109,7 +109,7 @@ class SecondFactorServicer(second_factor_pb2_grpc.SecondFactorServiceServicer):
             raise SecondFactorOff
         return totp
 
-    async def _confirm(self, person: UUID, code: str, counted_by: tuple[str, str]) -> list[str]:
+    async def _confirm(self, person: UUID, code: str, tried: Tried) -> list[str]:
         """Turn the second factor on, if this is a code of the app that waits; give the recovery codes."""
         now = self._with.now()
         async with self._database.transaction() as tx:
@@ -118,7 +118,7 @@ class SecondFactorServicer(second_factor_pb2_grpc.SecondFactorServiceServicer):
             step = step_of(self._factors.secret(totp.sealed_secret, person), code, now)
             if step is None or not await store.confirm(tx, totp, step, now):
                 raise WrongSecondFactor
-            await self._factors.forget(tx, counted_by)
+            await self._factors.forget(tx, tried)
             codes = await self._renew_codes(tx, person)
             if session_id := session_of(calls.current()):
                 await sessions.prove(tx, session_id, person, now, with_factor=True)

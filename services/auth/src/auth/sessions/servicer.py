@@ -69,7 +69,7 @@ class SessionsServicer(sessions_pb2_grpc.SessionsServiceServicer):
 
     @allow(ANYONE)
     async def CompleteSignIn(self, request: pb.CompleteSignInRequest, context: Any) -> pb.CompleteSignInResponse:
-        asked = await self._sign_in.asked(request.pending)
+        asked, offered = await self._sign_in.asked(request.pending), None
         device = await self._sign_in.device(request.user_agent)
         await self._with.issuer.ready()
         try:
@@ -85,7 +85,7 @@ class SessionsServicer(sessions_pb2_grpc.SessionsServiceServicer):
         except WrongSecondFactor as fault:
             method = method_of(request.factor)
             await self._factors.refused(asked.account_id, method, fault, tries=str(asked.attempts))
-            await self._sign_in.refuse(asked)
+            await self._sign_in.refuse(asked, offered.tried if offered else None)
             raise (InvalidPasskey if method == PASSKEY else InvalidCode) from None
         return pb.CompleteSignInResponse(tokens=self._tokens(session, account.grant))
 

@@ -12,6 +12,7 @@ from auth.accounts.model import Account
 from auth.attempts.limits import FROM_NETWORK, FROM_STRANGERS
 from auth.equipment import Equipment
 from auth.errors import InvalidCredentials, InvalidPendingSignIn, TooManyAttempts
+from auth.factors.proof import Tried
 from auth.metrics import sign_ins
 from auth.notices import Notices
 from auth.sessions import devices, pending, store
@@ -101,15 +102,21 @@ class SignIn:
             raise InvalidPendingSignIn
         return found
 
-    async def refuse(self, asked: PendingSignIn) -> None:
-        """Count a refused second factor; after the last try, end the pending sign-in and tell the owner."""
+    async def refuse(self, asked: PendingSignIn, tried: Tried | None) -> None:
+        """Count a refused second factor; after the last try, end the pending sign-in and tell the owner.
+
+        Who spreads tries over many pending sign-ins, the last one of all (`tried`) gives away to the owner as well.
+        """
         sign_ins.labels("refused").inc()
-        if not asked.used_up:
+        is_last = tried is not None and tried.is_last
+        if not asked.used_up and not is_last:
             return
         async with self._with.database.transaction() as tx:
             account = await accounts.get(tx, asked.account_id)
-            if account is not None and await pending.remove(tx, asked):
+            given_up = asked.used_up and await pending.remove(tx, asked)
+            if account is not None and (given_up or is_last):
                 await self._notices.tell(tx, account, "second_factor_refused")
+            if account is not None and given_up:
                 await self._with.trail.write(tx, "session.second_factor_given_up", account_id=account.id)
 
     async def refuse_passkey(self, account_id: UUID | None) -> None:
