@@ -142,6 +142,15 @@ async def test_a_changed_password_ends_every_other_session_and_is_in_the_audit_t
     problem(everybody, 403, "forbidden")
 
 
+async def test_no_roles_at_all_are_refused(client: httpx.AsyncClient, persons: People) -> None:
+    ines = await persons.administrator()
+    admin = bearer(await signed_in(client, ines.email))
+    path = f"{AUTH}/accounts/{ines.account_id}/roles"
+    refused = problem(await client.put(path, json={"roles": []}, headers=admin), 422, "invalid-fields")
+    assert [error["pointer"] for error in refused["errors"]] == ["/roles"]
+    assert (await client.get(f"{AUTH}/me", headers=admin)).json()["roles"] == ["admin", "user"]
+
+
 async def test_a_forgotten_password_is_set_anew_by_a_mailed_code(
     client: httpx.AsyncClient, persons: People, run_jobs: JobRunner
 ) -> None:

@@ -240,7 +240,10 @@ class AccessTokenChanges(_Model):
 class RoleChange(_Model):
     """All roles that an account has from now on."""
 
-    roles: Annotated[list[Literal["user", "agent", "admin"]], Field(max_length=3)]
+    roles: Annotated[
+        list[Literal["user", "agent", "admin"]],
+        Field(min_length=1, max_length=3, description="Everybody is a user, named or not."),
+    ]
 
 
 class KeySet(BaseModel):
