@@ -123,7 +123,7 @@ def test_a_client_that_says_how_long_it_waits_gets_its_504_by_then_and_is_not_wo
     projects.hold = None
     quick = ines.get(PATH, headers={"Prefer": "wait=600"})
     assert (quick.status_code, quick.headers["Preference-Applied"]) == (200, "wait=600")
-    assert projects.left_s[-1] <= 3  # what the gateway itself waits at most
+    assert projects.left_s[-1] < 4  # what the gateway itself waits at most, which gRPC rounds up
     assert "Preference-Applied" not in ines.get(PATH, headers={"Prefer": "return=minimal"}).headers
 
 

@@ -186,9 +186,8 @@ def test_one_trace_goes_through_envoy_gateway_service_and_database(stack: Stack,
         trace_id = create(client).headers["x-trace-id"]
 
     def complete(spans: list[Span]) -> bool:
-        return {"envoy", "gateway", "projects"} <= {s.service for s in spans} and any(
-            s.attributes.get("db.system.name") == "postgresql" for s in spans
-        )
+        here = {"envoy", "gateway", "projects"} <= {s.service for s in spans}
+        return here and {s.parent for s in spans} <= {"", *(s.span_id for s in spans)}
 
     spans = otlp.wait_for(complete, trace_id)  # type: ignore[arg-type]
     by_id = {span.span_id: span for span in spans}
