@@ -1,7 +1,6 @@
 """A service from start to end: what it is made of, and how it runs."""
 
 import asyncio
-import contextlib
 import importlib.metadata
 import logging
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from chassis import telemetry
+from chassis import cancelling, telemetry
 from chassis.access import ANYONE, rules_of
 from chassis.database import Database
 from chassis.health import DATABASE, Health
@@ -164,9 +163,7 @@ class RunningService(Generic[S]):
         """Say that this process goes, let running calls end within `grace_s`, close everything."""
         await self.health.drain()
         await self._server.stop(grace_s)
-        self._watch.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._watch
+        await cancelling.end(self._watch)
         self._ops.stop()
         await self.house.outbox.close()
         await self.database.close()

@@ -13,7 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from starlette.types import ASGIApp
 
-from chassis import memory
+from chassis import cancelling, memory
 from chassis.rpc.channel import Channel
 from gateway import health, queues, ratelimit
 from gateway.app import build
@@ -89,8 +89,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
         )
         works = [line.keep_going(), keys.keep_fresh(), readiness.watch(), queues.watch(redis)]
         works += [revocations.follow()] if revocations else []
-        for work in works:
-            stack.callback(asyncio.create_task(work).cancel)
+        stack.push_async_callback(cancelling.end, *map(asyncio.create_task, works))
         app = build(parts)
         memory.give_back()
         yield parts, app

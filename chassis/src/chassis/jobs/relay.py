@@ -61,7 +61,8 @@ class Relay:
             self.works, pause = True, 0.0
             if not busy:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._heard.wait(), POLL_S)
+                    async with asyncio.timeout(POLL_S):
+                        await self._heard.wait()
 
     async def hand_out(self) -> bool:
         """Hand out one batch for each queue, and say whether there may be more at once."""

@@ -7,11 +7,11 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import psycopg
 
-from chassis import memory, telemetry
+from chassis import cancelling, memory, telemetry
 from chassis.database import Database
 from chassis.errors import DomainError
 from chassis.jobs import metrics
@@ -104,9 +104,7 @@ class Worker:
                 self._status = EX_SOFTWARE
         log.info("%s drains", self.service.name)
         await self._drain()
-        for task in (stopped, *tasks):
-            task.cancel()
-        await asyncio.wait([stopped, *tasks])
+        await cancelling.end(stopped, *tasks)
         ops.stop()
         await self._house.outbox.close()
         await self._broker.close()
@@ -170,21 +168,23 @@ class Worker:
         metrics.outbox_oldest_age.set(counts.oldest_age_s)
 
 
-async def _work(service: "Service[Any]", settings: Any, parts: frozenset[str]) -> int:
+async def _work(service: "Service[Any]", settings: Any, parts: frozenset[str]) -> NoReturn:
     worker = Worker(service, settings, parts)
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, worker.stop.set)
     try:
-        return await worker.run()
+        status = await worker.run()
     except OSError as taken:
         log.critical("the worker of %s cannot start: %s", service.name, taken)
-        return 1
-
-
-def run(service: "Service[Any]", settings: Any, only: str | None) -> None:
-    """Run a worker until SIGTERM, and exit."""
-    status = asyncio.run(_work(service, settings, frozenset({only} if only else PARTS)))
+        status = 1
     with contextlib.suppress(OSError):
         sys.stdout.flush()
-    # A thread of Celery's may still wait for Redis, which nothing but the end of the process can cut short.
+    # A thread of Celery's may still wait for Redis, which nothing but the end of the process can cut short; the end of
+    # the event loop would wait for those that wait for it.
     os._exit(status)
+
+
+def run(service: "Service[Any]", settings: Any, only: str | None) -> NoReturn:
+    """Run a worker until SIGTERM, and exit."""
+    asyncio.run(_work(service, settings, frozenset({only} if only else PARTS)))
+    raise AssertionError("a worker ends with its process")

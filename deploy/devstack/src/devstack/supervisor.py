@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from chassis import cancelling
 from chassis.embedded.process import Command, EmbeddedError, last_lines
 from devstack.children import Child, Module, Nursery, spawned
 from devstack.errors import StackError
@@ -167,10 +168,8 @@ class Supervisor:
         await self._nursery.stop()
 
     async def _stop(self, running: _Running) -> None:
-        if running.watcher is not None and not running.watcher.done():
-            running.watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await running.watcher
+        if running.watcher is not None:
+            await cancelling.end(running.watcher)
         child = running.child
         if child is None or running.command is None:
             return
