@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from chassis.embedded.redis import Redis as RedisServer
@@ -45,6 +46,19 @@ async def test_many_who_ask_at_once_each_get_their_own_answer(redis_server: Redi
         answers = await asyncio.gather(*(asks(line, f"many-{i % 10}") for i in range(200)))
         left = sorted(answer[1] for answer in answers if answer)
         assert left == sorted(TIER.quota - n for n in range(1, 21) for _ in range(10))
+
+
+async def test_the_size_and_the_wait_of_each_batch_are_told(redis_server: RedisServer) -> None:
+    def told(name: str) -> float:
+        return REGISTRY.get_sample_value(name, {"line": "gcra"}) or 0.0
+
+    names = ("redis_batch_size_sum", "redis_batch_size_count", "redis_batch_wait_seconds_count")
+    async with line_to(redis_server.url) as line:
+        await asks(line, "alone")
+        before = [told(name) for name in names]
+        await asyncio.gather(*(asks(line, "together") for _ in range(50)))
+        commands, batches, waits = (told(name) - was for name, was in zip(names, before, strict=True))
+    assert (commands, batches, waits) == (50, 1, 1)
 
 
 async def test_a_flushed_script_is_loaded_again_and_nobody_is_counted_twice(redis_server: RedisServer) -> None:

@@ -131,11 +131,12 @@ def number(
     return panel
 
 
-def quantiles(histogram: str, selector: str) -> list[Query]:
+def quantiles(histogram: str, selector: str = "") -> list[Query]:
     """Give p50, p95 and p99 of a histogram."""
+    of = f"{{{selector}}}" if selector else ""
     return [
         (
-            f"histogram_quantile({q}, sum by (le) (rate({histogram}_bucket{{{selector}}}[$__rate_interval])))",
+            f"histogram_quantile({q}, sum by (le) (rate({histogram}_bucket{of}[$__rate_interval])))",
             f"p{q * 100:g}",
         )
         for q in QUANTILES

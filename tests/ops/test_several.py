@@ -38,7 +38,12 @@ def process(environment: Mapping[str, str], log: Path, *words: str) -> Iterator[
         yield
     finally:
         started.terminate()
-        assert started.wait(60) in {0, -signal.SIGTERM}, log.read_text()
+        try:
+            status = started.wait(60)
+        finally:
+            started.kill()  # does nothing to one that has ended
+            started.wait()
+        assert status in {0, -signal.SIGTERM}, log.read_text()
 
 
 def ready(port: int) -> bool:

@@ -231,6 +231,9 @@ async def test_gauges_are_true_with_several_workers_and_after_one_was_killed(
     assert 'job_failures_total{kind="probe.fail"}' in text
     assert 'job_retries_total{kind="probe.fail"}' in text
     assert 'job_duration_seconds_bucket{kind="probe.note",le="0.01",outcome="succeeded"}' in text
+    handed = kept.metric('outbox_wait_seconds_count{queue="probe.default"}')
+    assert handed == kept.metric('outbox_batch_size_sum{queue="probe.default"}')
+    assert handed
 
 
 async def test_expired_keys_disappear_within_one_period(

@@ -37,6 +37,18 @@ rate_limit_local = Counter(
     "rate_limit_local_decisions_total",
     "Decisions that were made in memory because Redis did not answer in time",
 )
+redis_batch_size = Histogram(
+    "redis_batch_size",
+    "Commands that went to Redis in one pipeline, by the line that they waited in",
+    ("line",),
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+)
+redis_batch_wait = Histogram(
+    "redis_batch_wait_seconds",
+    "How long the first command of a pipeline waited until it went to Redis, by the line that it waited in",
+    ("line",),
+    buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
+)
 stale_answers = Counter(
     "stale_answers_total",
     "Public answers that were the last good ones, since the service behind them was away",

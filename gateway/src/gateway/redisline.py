@@ -7,12 +7,14 @@ batch to fill: a request alone leaves at once, and the next batch is whatever ca
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import NoScriptError, RedisError
 
 from chassis import telemetry
+from gateway import metrics
 from gateway.redisspans import RedisSpans
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ class RedisLine:
         self._spans = RedisSpans(redis)
         self._script = script
         self._patience_s = patience_s
+        self._size = metrics.redis_batch_size.labels(name)
+        self._wait = metrics.redis_batch_wait.labels(name)
+        self._since = 0.0
+        """When the first of those that wait came."""
         self._sha = ""
         self._waiting: list[tuple[tuple[str | int, ...], asyncio.Future[list[int] | None] | None]] = []
         self._wake = asyncio.Event()
@@ -47,8 +53,7 @@ class RedisLine:
         if self._away:
             return None
         future: asyncio.Future[list[int] | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(((key, *arguments), future))
-        self._wake.set()
+        self._join((key, *arguments), future)
         timer = self._set_timer(future, self._patience_s if patience_s is None else patience_s)
         # A span of this request's own command, from its place in the line to its result: pipelines serve many traces.
         with self._spans.command("EVALSHA", self._name) as span:
@@ -76,8 +81,13 @@ class RedisLine:
     def send(self, key: str, *arguments: int) -> None:
         """Run the script after everything asked before, and don't wait for it."""
         if not self._away:
-            self._waiting.append(((key, *arguments), None))
-            self._wake.set()
+            self._join((key, *arguments), None)
+
+    def _join(self, arguments: tuple[str | int, ...], future: "asyncio.Future[list[int] | None] | None") -> None:
+        if not self._waiting:
+            self._since = time.perf_counter()
+        self._waiting.append((arguments, future))
+        self._wake.set()
 
     async def keep_going(self) -> None:
         """Carry batches until cancelled; after a fault, try again four times a second."""
@@ -85,6 +95,8 @@ class RedisLine:
             await self._wake.wait()
             self._wake.clear()
             batch, self._waiting = self._waiting, []
+            self._size.observe(len(batch))
+            self._wait.observe(time.perf_counter() - self._since)
             try:
                 await self._carry(batch)
             except _FAULTS as fault:

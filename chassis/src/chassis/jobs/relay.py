@@ -11,6 +11,7 @@ import psycopg
 
 from chassis.database import Database
 from chassis.errors import DomainError
+from chassis.jobs import metrics
 from chassis.jobs.broker import AWAY, Broker
 from chassis.jobs.store import JobStore
 
@@ -96,6 +97,9 @@ class Relay:
             batch = await self._store.hand_out(tx, self._broker.queues[queue], limit=limit, lease_for=HANDED)
         if not batch:
             return False
+        metrics.batch_size.labels(queue).observe(len(batch))
+        for message in batch:
+            metrics.wait.labels(queue).observe(message.waited_s)
         unsent = {message.id for message in batch}
         try:
             await asyncio.to_thread(self._broker.send, queue, batch, sent=unsent.remove)

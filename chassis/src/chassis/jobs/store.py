@@ -40,6 +40,8 @@ class Handed:
     kind: str
     traceparent: str | None
     request_id: str
+    waited_s: float
+    """Since it was due."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class JobStore:
                 outbox.c.request_id,
                 outbox.c.due_at,
                 outbox.c.position,
+                (sa.func.now() - outbox.c.due_at).label("waited"),
             ),
             "UPDATE outbox",
         )
@@ -222,7 +225,7 @@ class JobStore:
         """
         rows = await tx.all(self._hand_out, kinds=list(kinds), limit=limit, lease_for=lease_for)
         rows.sort(key=lambda row: (row.due_at, row.position))
-        return [Handed(row.id, row.kind, row.traceparent, row.request_id) for row in rows]
+        return [Handed(row.id, row.kind, row.traceparent, row.request_id, row.waited.total_seconds()) for row in rows]
 
     async def take_back(self, tx: Connection, ids: Sequence[UUID]) -> None:
         """Undo `hand_out` of messages that the broker did not get, unless a worker has them by now."""
