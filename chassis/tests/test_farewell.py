@@ -10,6 +10,7 @@ from grpc_health.v1 import _async as health_aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chassis.access import ANYONE
+from chassis.admission import Admission
 from chassis.call import ACCEPTING
 from chassis.rpc.channel import Channel
 from chassis.rpc.server import CallInterceptor
@@ -32,7 +33,7 @@ class Replica(health_aio.HealthServicer):
         return await super().Check(request, context)
 
     async def start(self, *options: tuple[str, int]) -> None:
-        interceptors = [CallInterceptor({CHECK: ANYONE}, frozenset())]
+        interceptors = [CallInterceptor({CHECK: ANYONE}, frozenset(), Admission())]
         self.server = grpc.aio.server(interceptors=interceptors, options=options)
         health_pb2_grpc.add_HealthServicer_to_server(self, self.server)
         self.port = self.server.add_insecure_port("127.0.0.1:0")

@@ -10,6 +10,7 @@ import pytest_asyncio
 from prometheus_client import REGISTRY
 
 from chassis.access import ANYONE
+from chassis.admission import Admission
 from chassis.embedded.ports import free_port
 from chassis.errors import RemoteError, Unavailable
 from chassis.identity import NOBODY
@@ -41,7 +42,7 @@ async def serve() -> AsyncIterator[Serve]:
     channels: list[Any] = []
 
     async def start(behavior: Behavior, port: int = 0, make: Any = grpc.unary_unary_rpc_method_handler) -> Any:
-        server = grpc.aio.server(interceptors=[CallInterceptor({METHOD: ANYONE}, frozenset())])
+        server = grpc.aio.server(interceptors=[CallInterceptor({METHOD: ANYONE}, frozenset(), Admission())])
         server.add_generic_rpc_handlers((Anything(behavior, make),))
         opened = Channel(f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}", None)
         await server.start()
@@ -181,7 +182,7 @@ async def test_a_call_without_a_deadline_gets_one(serve: Serve, monkeypatch: pyt
 
 
 async def test_a_method_that_there_is_not_is_unimplemented(serve: Serve) -> None:
-    server = grpc.aio.server(interceptors=[CallInterceptor({}, frozenset())])
+    server = grpc.aio.server(interceptors=[CallInterceptor({}, frozenset(), Admission())])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     opened = Channel(f"127.0.0.1:{port}", None)

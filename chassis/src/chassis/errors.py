@@ -152,6 +152,13 @@ class Unavailable(DomainError):
     reason = "UNAVAILABLE"
 
 
+class Overloaded(DomainError):
+    """There is more to do than can be done, so this was not begun; it may succeed later, and not sooner for trying."""
+
+    kind = Kind.UNAVAILABLE
+    reason = "OVERLOADED"
+
+
 class DeadlineExceeded(DomainError):
     """The caller's time ran out; a write that had begun was undone."""
 
@@ -230,6 +237,11 @@ class RemoteError(Exception):
 def is_named(error: grpc.aio.AioRpcError) -> bool:
     """Whether a service of ours said this itself; otherwise it comes from the way to it."""
     return bool(_details(error))
+
+
+def is_overloaded(error: grpc.aio.AioRpcError) -> bool:
+    """Whether a service of ours had no place for the call."""
+    return RemoteError.from_rpc(error).reason == Overloaded.reason
 
 
 def _details(error: grpc.aio.AioRpcError) -> Sequence[AnyMessage]:

@@ -178,6 +178,8 @@ class Tls:
 class ServiceSettings(ProcessSettings):
     """What every service is told beyond that."""
 
+    farewell_s: Annotated[float, Field(ge=0, le=30)] = 1.0
+    """Callers hear it in milliseconds, and wait two seconds where this was the only replica that they knew."""
     ops_listen: Address
     database_url: DatabaseUrl
     database_pool_size: Positive = 10

@@ -11,6 +11,7 @@ from gateway.cors import Cors
 from gateway.cspreports import add_collector
 from gateway.headers import SecurityHeaders
 from gateway.observation import Observation
+from gateway.overload import Admitting
 from gateway.pages import add_pages
 from gateway.parts import Parts
 from gateway.probes import add_probes
@@ -52,6 +53,7 @@ def build(parts: Parts) -> ASGIApp:
     add_pages(api, settings.public_url)
 
     app: ASGIApp = Router(api)
+    app = Admitting(app, parts.admission)
     app = Problems(app, settings.public_url)
     app = Cors(app, settings.cors_origins, settings.public_url)
     app = SecurityHeaders(app, settings.public_url, production=settings.environment is Environment.PRODUCTION)

@@ -24,7 +24,7 @@ from gateway.addresses import Network, client_address
 log = logging.getLogger("gateway.access")
 
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-_UNSEEN: Final = frozenset({"/health", "/ready", "/metrics"})
+UNSEEN: Final = frozenset({"/health", "/ready", "/metrics"})
 """Asked every second by machines: no spans and no log lines."""
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
@@ -56,7 +56,7 @@ class Observation:
         scope["neoforge.address"] = client_address(peer, scope["headers"], self._proxies, self._forwarded_header)
         entered = logs.request_id.set(request_id)
         try:
-            if scope["path"] in _UNSEEN:
+            if scope["path"] in UNSEEN:
                 await self._app(scope, receive, _with_ids(send, request_id, ""))
             else:
                 await self._observed(scope, receive, send, request_id, _parent(headers))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from grpc.aio import Channel
 
+from chassis.admission import Admission
 from gateway.health import Readiness
 from gateway.identity import Authenticator
 from gateway.lastgood import LastGood
@@ -30,6 +31,7 @@ class Parts:
     tiers: Mapping[str, Tier]
     authenticator: Authenticator
     limiter: Limiter
+    admission: Admission
     readiness: Readiness
     last_good: LastGood
     services: Mapping[object, Any]

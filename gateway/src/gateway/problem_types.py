@@ -198,6 +198,12 @@ TYPES: Final[dict[str, Type]] = {
         HTTPStatus.SERVICE_UNAVAILABLE,
         "Repeat the request after the time in Retry-After. A write with an idempotency key can be repeated safely.",
     ),
+    "OVERLOADED": Type(
+        "overloaded",
+        "There is more to do than can be done",
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Nothing was done. Repeat the request after the time in Retry-After, and wait longer each time.",
+    ),
     "DEADLINE_EXCEEDED": Type(
         "deadline-exceeded",
         "The answer did not come in time",

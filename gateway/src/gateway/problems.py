@@ -30,8 +30,8 @@ _BY_CODE: Final[dict[StatusCode, str]] = {
 }
 """What stands in for a reason that this gateway does not know (yet): the same HTTP status, the nearest type."""
 
-_RETRY_SOON: Final = frozenset({"UNAVAILABLE", "IDEMPOTENCY_IN_FLIGHT"})
-_OURS: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"})
+_RETRY_SOON: Final = frozenset({"UNAVAILABLE", "OVERLOADED", "IDEMPOTENCY_IN_FLIGHT"})
+_OURS: Final = frozenset({"UNAVAILABLE", "OVERLOADED", "DEADLINE_EXCEEDED", "INTERNAL"})
 """Reasons whose message is about our parts and no business of the client's."""
 
 
@@ -69,7 +69,7 @@ class Problem(Exception):
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = list(headers)
-        if reason in _RETRY_SOON:
+        if reason in _RETRY_SOON and not any(name == b"retry-after" for name, _ in self.headers):
             self.headers.append((b"retry-after", b"1"))
 
 

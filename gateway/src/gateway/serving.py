@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 from starlette.types import ASGIApp
 
 from chassis import cancelling, memory
+from chassis.admission import Admission
 from chassis.rpc.channel import Channel
 from gateway import health, queues, ratelimit
 from gateway.app import build
@@ -73,6 +74,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
                 **({"revocations": health.known("revocations", lambda: revocations.fresh)} if revocations else {}),
             }
         )
+        admission = Admission()
         parts = Parts(
             settings=settings,
             tiers=settings.tiers,
@@ -80,6 +82,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
                 keys, settings.token_issuer, settings.token_audience, verification, revocations
             ),
             limiter=ratelimit.Limiter(line, settings.gateway_replicas),
+            admission=admission,
             readiness=readiness,
             last_good=LastGood(redis),
             services={service.stubs: service.stubs(to) for service, to in reached.items()},
@@ -87,7 +90,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
             webhooks=WebhooksServiceStub(projects_channel),
             invitations=InvitationsServiceStub(projects_channel),
         )
-        works = [line.keep_going(), keys.keep_fresh(), readiness.watch(), queues.watch(redis)]
+        works = [admission.watch(), line.keep_going(), keys.keep_fresh(), readiness.watch(), queues.watch(redis)]
         works += [revocations.follow()] if revocations else []
         stack.push_async_callback(cancelling.end, *map(asyncio.create_task, works))
         app = build(parts)

@@ -1,5 +1,7 @@
 """A channel that notices death and revival fast, and whose methods know where they lead."""
 
+import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from typing import Any, Final, Self
 import grpc
 
 from chassis import call as calls
+from chassis.rpc.retries import RetryBudget
 from chassis.settings import Tls
 
 _OPTIONS: Final = (
@@ -34,10 +37,10 @@ _HEED_FAREWELLS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method of a stub, which is called like gRPC's own; `name` is `/package.Service/Method`, `target` host:port."""
+    """A method of a stub, which is called like gRPC's own; `name` is `/package.Service/Method`."""
 
     name: str
-    target: str
+    channel: "Channel"
     _call: Callable[..., Any]
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
@@ -53,6 +56,8 @@ class Channel(grpc.aio.Channel):
 
     def __init__(self, target: str, tls: Tls | None, *, heeds_farewells: bool = False) -> None:
         self.target = target
+        """host:port"""
+        self.retries = RetryBudget()
         options = (*_OPTIONS, _HEED_FAREWELLS) if heeds_farewells else _OPTIONS
         if tls is None:
             self._channel = grpc.aio.insecure_channel(target, options=options)
@@ -63,23 +68,36 @@ class Channel(grpc.aio.Channel):
 
     def unary_unary(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Make a method that takes a message and gives one."""
-        return Method(method, self.target, self._channel.unary_unary(method, *arguments, **options))
+        return Method(method, self, self._channel.unary_unary(method, *arguments, **options))
 
     def unary_stream(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Make a method that takes a message and gives a stream."""
-        return Method(method, self.target, self._channel.unary_stream(method, *arguments, **options))
+        return Method(method, self, self._channel.unary_stream(method, *arguments, **options))
 
     def stream_unary(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Make a method that takes a stream and gives a message."""
-        return Method(method, self.target, self._channel.stream_unary(method, *arguments, **options))
+        return Method(method, self, self._channel.stream_unary(method, *arguments, **options))
 
     def stream_stream(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Make a method that takes a stream and gives one."""
-        return Method(method, self.target, self._channel.stream_stream(method, *arguments, **options))
+        return Method(method, self, self._channel.stream_stream(method, *arguments, **options))
 
     async def close(self, grace: float | None = None) -> None:
         """Close it; calls that run are given `grace` seconds."""
         await self._channel.close(grace)
+
+    @property
+    def connected(self) -> bool:
+        """Whether a call that begins now reaches a server."""
+        return self._channel.get_state() is grpc.ChannelConnectivity.READY
+
+    async def reached(self, within_s: float) -> bool:
+        """Wait until a call would reach a server, and say whether it would; nothing is sent, so any call may wait."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, within_s)):
+                while not self.connected:
+                    await self._channel.wait_for_state_change(self._channel.get_state(try_to_connect=True))
+        return self.connected
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
         """Give its state, and connect if it is idle and that is wanted."""

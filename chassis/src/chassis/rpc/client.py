@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind
 
 from chassis import call as calls
 from chassis import metrics, telemetry
-from chassis.errors import RemoteError, is_named
+from chassis.errors import RemoteError, is_named, is_overloaded
 from chassis.identity import Caller
 from chassis.rpc.channel import Method
 from chassis.telemetry import propagator, tracer
@@ -32,7 +32,8 @@ _FAULTS: Final = frozenset(
 expects: marked as errors they would make an error of every trace of a 404."""
 
 _RESTART_S: Final = 2.0
-"""How long a call that may be repeated waits for a service that is not there."""
+"""How long a call waits for a service that is not there: longer than a service says farewell, after which at the latest
+another replica is looked for."""
 _PAUSE_S: Final = 0.05
 
 
@@ -134,7 +135,7 @@ async def _span(
     carrier: dict[str, str] = {}
     started = time.perf_counter()
     code = grpc.StatusCode.OK
-    attributes = _attributes(rpc.name, rpc.target)
+    attributes = _attributes(rpc.name, rpc.channel.target)
     with telemetry.within(tracer.start_span(rpc.name[1:], kind=SpanKind.CLIENT, attributes=attributes)) as span:
         propagator.inject(carrier)
         metadata = [(calls.REQUEST_ID, request_id), *carrier.items(), *caller.to_metadata()]
@@ -170,23 +171,32 @@ async def _attempt(
     *,
     repeatable: bool,
 ) -> Reply:
-    """Send the call; one that may be repeated waits out a restart of the service within its deadline."""
+    """Send the call once there is somebody to send it to, and once more if it may be repeated and was lost."""
     give_up = min(deadline, time.perf_counter() + _RESTART_S)
     repeated = False
+    budget = rpc.channel.retries
     while True:
+        arrives = rpc.channel.connected or await rpc.channel.reached(give_up - time.perf_counter())
         sent = rpc(request, metadata=metadata, timeout=max(0.0, deadline - time.perf_counter()), wait_for_ready=False)
         try:
             message = await sent
         except grpc.aio.AioRpcError as failure:
+            if failure.code() is not grpc.StatusCode.UNAVAILABLE:
+                budget.answered()
+                raise
             answered = is_named(failure)
+            if answered or arrives:
+                budget.failed()
             # A service that is there and says UNAVAILABLE is asked once more: its connection to the database may have
-            # been dead. One that is not there may be restarting.
-            over = repeated if answered else time.perf_counter() + _PAUSE_S >= give_up
-            if failure.code() is not grpc.StatusCode.UNAVAILABLE or not repeatable or over:
+            # been dead. One that has too much to do is not. One that is not there may be restarting; one that died of
+            # the call, or with it, is asked again while there is a budget.
+            over = repeated or is_overloaded(failure) if answered else time.perf_counter() + _PAUSE_S >= give_up
+            if not repeatable or over or ((answered or arrives) and not budget.spend()):
                 raise
             repeated = True
             await asyncio.sleep(0 if answered else _PAUSE_S)
         else:
+            budget.answered()
             return Reply(message, await _trailers(sent))
 
 

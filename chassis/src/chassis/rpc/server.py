@@ -5,7 +5,7 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
@@ -16,6 +16,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from chassis import call as calls
 from chassis import logs, metrics, service_metrics, telemetry
 from chassis.access import Rule
+from chassis.admission import Admission
 from chassis.errors import (
     DETAILS_KEY,
     DeadlineExceeded,
@@ -56,10 +57,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
 
     `rules` says who may call which method; a method without a rule is refused. Identity metadata is believed only when
     the peer's certificate carries the SPIFFE id of one of `trusted_callers`; from anyone else it is an imposture.
+    `admission` decides how many calls are worked on at once, streams apart: they last as long as their callers wish.
     """
 
-    def __init__(self, rules: Mapping[str, Rule], trusted_callers: frozenset[str]) -> None:
+    def __init__(self, rules: Mapping[str, Rule], trusted_callers: frozenset[str], admission: Admission) -> None:
         self._rules = rules
+        self._admission = admission
         self._trusted = frozenset(f"{SPIFFE_PREFIX}{name}".encode() for name in trusted_callers)
         self._wrapped: dict[str, Handler] = {}
 
@@ -89,9 +92,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
             (handler.stream_stream, grpc.stream_stream_rpc_method_handler, True),
         )
         behavior, make, streams = next(kind for kind in kinds if kind[0] is not None)
+        place = nullcontext if method.startswith(_PROBES) else self._admission.place
 
         async def unary(request: Any, context: Context) -> Any:
-            async with self._around(method, context, LONGEST_CALL_S):
+            async with self._around(method, context, LONGEST_CALL_S), place():
                 return await behavior(request, context)
 
         async def stream(request: Any, context: Context) -> None:

@@ -1,0 +1,141 @@
+"""Refusing what would only wait: a process that has more to do than it can answers some well, and the rest at once.
+
+Two rules that work together. What is in progress is limited by how late the event loop is: what waits for a database
+makes no loop late, and is not limited. Who exceeds the limit waits, the newest goes first, and if somebody has waited
+all the time for a while (controlled delay, RFC 8289: not how long a queue is tells overload, but that it stands), they
+wait for a moment only. So all of a burst is worked off; of a load that stays, who is admitted comes through fast.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from prometheus_client import Counter, Gauge
+
+from chassis.errors import Overloaded
+
+TICK_S: Final = 0.01
+LATE_S: Final = 0.005
+"""A loop that is later than this has more to do than it can."""
+LATE_LOOKS: Final = 3
+"""Looks in a row at which it must have been late: the machine pauses now and then."""
+MOST: Final = 1_024
+LEAST: Final = 16
+STANDS_S: Final = 1.0
+"""How long a place may be waited for; and when somebody has waited all that time, there is a queue that stands."""
+MOMENT_S: Final = 0.02
+"""How long a place may be waited for in a queue that stands."""
+_DOWN: Final = 0.8
+_UP: Final = 1.05
+
+limit_gauge = Gauge("admission_limit_requests", "How many requests or calls a process works on at once")
+waiting_gauge = Gauge("admission_waiting_requests", "Requests or calls that wait until a process works on less")
+refusals = Counter(
+    "admission_refusals_total", "Requests or calls that were refused: there is more to do than can be done"
+)
+late_gauge = Gauge("event_loop_late_seconds", "How late the event loop of a process was when it was last looked at")
+
+
+class Admission:
+    """Decides what a process begins, and when."""
+
+    def __init__(self) -> None:
+        self.limit = MOST
+        self.in_progress = 0
+        self._peak = 0
+        self._late_looks = 0
+        self._waiting: deque[tuple[float, asyncio.Future[bool]]] = deque()
+        """Since when, and who is told whether it may begin; the newest at the right."""
+        self._nobody_waited_at = -STANDS_S
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Count as in progress meanwhile, as soon as there is a place.
+
+        Raises:
+            Overloaded: there is none.
+        """
+        await self.enter()
+        try:
+            yield
+        finally:
+            self.leave()
+
+    async def enter(self) -> None:
+        """Take a place.
+
+        Raises:
+            Overloaded: there is none.
+        """
+        if self.in_progress < self.limit:
+            self._begin()
+            return
+        if len(self._waiting) < MOST:
+            told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            self._waiting.append((time.monotonic(), told))
+            try:
+                admitted = await told
+            except asyncio.CancelledError:
+                if told.done() and not told.cancelled() and told.result():  # in the very moment of its admission
+                    self.leave()
+                raise
+            if admitted:
+                return
+        refusals.inc()
+        raise Overloaded("there is more to do than can be done")
+
+    def pause(self) -> None:
+        """Let others have the place from the next look on, while this waits for somebody outside."""
+        self.in_progress -= 1
+
+    def resume(self) -> None:
+        """Go on after a pause, place or not: to give up what was begun would be to have done it for nothing."""
+        self._begin()
+
+    def leave(self) -> None:
+        """Give the place up."""
+        self.in_progress -= 1
+        self._admit()
+
+    def look(self, late_s: float, now: float) -> None:
+        """Set the limit by how late the loop is, admit whom there is a place for, and refuse who waits too long."""
+        self._late_looks = self._late_looks + 1 if late_s > LATE_S else 0
+        if self._late_looks >= LATE_LOOKS:
+            self.limit = max(LEAST, int(min(self.limit, self._peak) * _DOWN))
+        elif not self._late_looks:
+            self.limit = min(MOST, int(self.limit * _UP) + 1)
+        self._peak = self.in_progress
+        self._admit()
+        if not self._waiting:
+            self._nobody_waited_at = now
+        stands = now - self._nobody_waited_at >= STANDS_S
+        patience_s = MOMENT_S if stands else STANDS_S
+        while self._waiting and (self._waiting[0][1].done() or now - self._waiting[0][0] >= patience_s):
+            _, told = self._waiting.popleft()
+            if not told.done():
+                told.set_result(False)
+        limit_gauge.set(self.limit)
+        waiting_gauge.set(len(self._waiting))
+        late_gauge.set(late_s)
+
+    async def watch(self) -> None:
+        """Look at the loop until cancelled."""
+        while True:
+            slept = time.monotonic()
+            await asyncio.sleep(TICK_S)
+            now = time.monotonic()
+            self.look(max(0.0, now - slept - TICK_S), now)
+
+    def _begin(self) -> None:
+        self.in_progress += 1
+        self._peak = max(self._peak, self.in_progress)
+
+    def _admit(self) -> None:
+        while self._waiting and self.in_progress < self.limit:
+            _, told = self._waiting.pop()
+            if not told.done():  # nobody cancelled it
+                self._begin()
+                told.set_result(True)
