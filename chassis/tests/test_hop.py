@@ -1,6 +1,7 @@
 """Both ends of a hop, with a server whose every method does what a test wants."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from prometheus_client import REGISTRY
 from chassis.access import ANYONE
 from chassis.admission import Admission
 from chassis.embedded.ports import free_port
-from chassis.errors import RemoteError, Unavailable
+from chassis.errors import Overloaded, RemoteError, Unavailable
 from chassis.identity import NOBODY
 from chassis.rpc import client
 from chassis.rpc.channel import Channel
@@ -67,19 +68,29 @@ def counted(name: str, code: str) -> float:
     return REGISTRY.get_sample_value(f"{name}_count", {"method": METHOD, "code": code}) or 0.0
 
 
-async def test_a_read_waits_out_a_restart_of_its_service(serve: Serve) -> None:
+@pytest.mark.parametrize("repeatable", [True, False])
+async def test_a_call_that_could_not_be_sent_waits_out_a_restart_whatever_it_does(
+    serve: Serve, repeatable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
     async def answers(request: bytes, context: Any) -> bytes:
+        asked.append(1)
         return b"here"
 
     port = free_port()
     opened = Channel(f"127.0.0.1:{port}", None)
-    with pytest.raises(RemoteError) as told:
-        await ask(opened)
+    with monkeypatch.context() as hasty:
+        hasty.setattr(client, "_RESTART_S", 0.2)
+        with pytest.raises(RemoteError) as told:
+            await ask(opened)
     assert told.value.code is grpc.StatusCode.UNAVAILABLE
-    waiting = asyncio.create_task(ask(opened, repeatable=True))
+    monkeypatch.setattr(client, "_RESTART_S", 60.0)
+    waiting = asyncio.create_task(ask(opened, repeatable=repeatable, timeout_s=60.0))
     await asyncio.sleep(0)
     await serve(answers, port)
     assert await waiting == b"here"
+    assert asked == [1]
     await opened.close(None)
 
 
@@ -107,6 +118,48 @@ async def test_a_service_that_says_unavailable_itself_is_asked_once_more_and_no_
             await ask(opened, repeatable=repeatable)
         assert len(asked) == attempts
     assert await ask(opened, repeatable=True) == b"here"
+
+
+async def test_repetitions_have_a_budget_that_answers_fill_again(serve: Serve) -> None:
+    asked: list[int] = []
+    broken = True
+
+    async def answers(request: bytes, context: Any) -> bytes:
+        asked.append(1)
+        if broken:
+            raise Unavailable("the database does not answer")
+        return b"here"
+
+    opened = await serve(answers)
+
+    async def twenty() -> int:
+        asked.clear()
+        for _ in range(20):
+            with contextlib.suppress(RemoteError):
+                await ask(opened, repeatable=True)
+        return len(asked)
+
+    # Ten tokens, of which a failure takes one: after five failures none is repeated.
+    assert await twenty() == 22
+    assert await twenty() == 20
+    broken = False
+    for _ in range(4):
+        assert await twenty() == 20
+    broken = True
+    assert await twenty() > 20
+
+
+async def test_a_service_that_has_too_much_to_do_is_not_asked_again(serve: Serve) -> None:
+    asked: list[int] = []
+
+    async def refuses(request: bytes, context: Any) -> bytes:
+        asked.append(1)
+        raise Overloaded("there is more to do than can be done")
+
+    opened = await serve(refuses)
+    with pytest.raises(RemoteError) as told:
+        await ask(opened, repeatable=True)
+    assert (told.value.reason, asked) == ("OVERLOADED", [1])
 
 
 async def test_a_caller_who_gives_up_is_counted_as_such_at_both_ends(serve: Serve) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-PATH: Final = "/api/v1/projects?limit=20"
+PATH: Final = "/api/v1/projects?page_size=20"
 CALM_S: Final = 15.0
 CLIENTS: Final = 32
 """How many ask one after the other to find the capacity."""

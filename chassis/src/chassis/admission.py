@@ -24,7 +24,7 @@ LATE_LOOKS: Final = 3
 """Looks in a row at which it must have been late: the machine pauses now and then."""
 MOST: Final = 1_024
 LEAST: Final = 16
-STANDS_S: Final = 1.0
+STANDS_S: Final = 3.0
 """How long a place may be waited for; and when somebody has waited all that time, there is a queue that stands."""
 MOMENT_S: Final = 0.02
 """How long a place may be waited for in a queue that stands."""

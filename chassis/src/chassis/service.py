@@ -43,8 +43,8 @@ _OPTIONS: Final = (
     ("grpc.so_reuseport", 0),  # a second process on the same port is a mistake to be told, not load balancing
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # So that clients see new replicas of a name: they look it up again when a connection ends, and only then; not when a
-    # replica says farewell. Shorter than one replica waits for the other in a rolling restart (20 s in the chart).
+    # So that clients see new replicas of a name: they look it up again when a connection ends, not when a replica says
+    # farewell. Shorter than one replica waits for the other in a rolling restart (20 s in the chart).
     ("grpc.max_connection_age_ms", 15_000),
     ("grpc.max_connection_age_grace_ms", 11 * 60_000),  # longer than a file may take (the gateway's call.py)
 )

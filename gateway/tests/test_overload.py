@@ -1,0 +1,66 @@
+"""Requests for which this process has no time."""
+
+import threading
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from chassis.admission import Admission
+from gateway.testing.edge import Edge
+
+PATH = "/api/v1/projects"
+
+
+@pytest.fixture
+def no_place(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> Admission:
+    """Have the gateway's limit reached, and nobody wait."""
+    admission = edge.parts.admission
+    monkeypatch.setattr("chassis.admission.MOST", 0)
+    monkeypatch.setattr(admission, "limit", 0)
+    monkeypatch.setattr(admission, "look", lambda *_: None)
+    return admission
+
+
+def test_what_there_is_no_place_for_is_a_503_that_says_when_to_come_back(
+    no_place: Admission, ines: httpx.Client
+) -> None:
+    answer = ines.get(PATH)
+    assert answer.status_code == 503
+    assert answer.json()["type"].endswith("/overloaded")
+    assert answer.headers.get_list("retry-after") in (["1"], ["2"], ["3"])
+    assert answer.headers["x-trace-id"]
+    assert "ratelimit" not in answer.headers  # it cost nothing
+
+
+def test_who_asks_whether_the_process_lives_is_always_answered(no_place: Admission, client: httpx.Client) -> None:
+    for path in ("/health", "/ready", "/metrics"):
+        assert "/overloaded" not in client.get(path).text
+
+
+def test_a_request_holds_a_place_until_its_answer_and_none_while_its_client_is_slow(
+    edge: Edge, ines: httpx.Client
+) -> None:
+    admission = edge.parts.admission
+    half, go_on = threading.Event(), threading.Event()
+
+    def body() -> Iterator[bytes]:
+        yield b'{"name": '
+        half.set()
+        go_on.wait(60)
+        yield b'"Slow"}'
+
+    answers: list[httpx.Response] = []
+    sending = threading.Thread(
+        target=lambda: answers.append(
+            ines.post(PATH, content=body(), headers={"Content-Type": "application/json", "Idempotency-Key": '"slow"'})
+        )
+    )
+    sending.start()
+    assert half.wait(60)
+    assert ines.get(PATH).status_code == 200
+    assert admission.in_progress == 0
+    go_on.set()
+    sending.join(60)
+    assert answers[0].status_code == 201, answers[0].text
+    assert admission.in_progress == 0
