@@ -71,6 +71,7 @@ def edge(shared_edge: Edge, redis: "redis_client.Redis") -> Edge:
     shared_edge.service.invitations.reset()
     shared_edge.service.community.reset()
     redis.flushdb()
+    shared_edge.forget()
     return shared_edge
 
 

@@ -193,6 +193,8 @@ def _problems(declaration: Declaration, path: str) -> dict[HTTPStatus, list[str]
     reasons += ["REDUCED_CAPACITY", "UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"]
     if declaration.has_cursor:
         reasons.append("INVALID_CURSOR")
+    if declaration.public:
+        reasons.append("NOT_CACHED")
     named = "{" in path or declaration.names_in_query
     if named:
         reasons.append("NOT_FOUND")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from grpc.aio import Channel
 
+from gateway.cache import SharedCache
 from gateway.health import Readiness
 from gateway.identity import Authenticator
-from gateway.lastgood import LastGood
 from gateway.ratelimit import Limiter
 from gateway.settings import GatewaySettings
 from gateway.tiers import Tier
@@ -31,7 +31,7 @@ class Parts:
     authenticator: Authenticator
     limiter: Limiter
     readiness: Readiness
-    last_good: LastGood
+    cache: SharedCache
     services: Mapping[object, Any]
     """The stubs of every service that is there, by their class (services.py)."""
 

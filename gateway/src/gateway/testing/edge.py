@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -33,6 +34,8 @@ class Edge:
         self._thread = threading.Thread(target=self._run, name="edge", daemon=True)
         self.service = StandInServer()
         self.url = ""
+        self.ahead_s = 0.0
+        """By how much the cache of public answers is older than it was filled."""
 
     def start(self) -> None:
         """Serve; returns when the port is open, and tokens can be checked unless their issuer is away."""
@@ -48,6 +51,11 @@ class Edge:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the gateway's loop and give its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_WAIT_S)
+
+    def forget(self) -> None:
+        """Empty the cache of public answers, and be no longer ahead."""
+        self.ahead_s = 0.0
+        self._loop.call_soon_threadsafe(self.parts.cache.clear)
 
     @property
     def port(self) -> int:
@@ -81,7 +89,7 @@ class Edge:
                 **self._settings,
             },
         )
-        async with running(settings) as (parts, app):
+        async with running(settings, lambda: time.time() + self.ahead_s) as (parts, app):
             self.parts = parts
             server: uvicorn.Server = http_server(app, parts)
             self._server = server
