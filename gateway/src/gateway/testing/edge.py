@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gateway.serving import http_server, running
@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 _WAIT_S: Final = 60.0
 PUBLIC_URL: Final = "https://forge.example.test"
+HERE: Final = "here"
+"""As a setting: where the stand-in service is."""
 
 
 class Edge:
@@ -52,10 +54,14 @@ class Edge:
         """Run a coroutine in the gateway's loop and give its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_WAIT_S)
 
+    def call_soon(self, act: Callable[[], object]) -> None:
+        """Have the gateway's loop do something, and don't wait for it."""
+        self._loop.call_soon_threadsafe(act)
+
     def forget(self) -> None:
         """Empty the cache of public answers, and be no longer ahead."""
         self.ahead_s = 0.0
-        self._loop.call_soon_threadsafe(self.parts.cache.clear)
+        self.call_soon(self.parts.cache.clear)
 
     @property
     def port(self) -> int:
@@ -72,13 +78,14 @@ class Edge:
 
     async def _serve(self) -> None:
         await self.service.start()
+        here = f"127.0.0.1:{self.service.port}"
         settings = GatewaySettings.model_validate(
             {
                 "environment": "test",
                 "listen": "127.0.0.1:0",
                 "public_url": PUBLIC_URL,
-                "projects_target": f"127.0.0.1:{self.service.port}",
-                "community_target": f"127.0.0.1:{self.service.port}",
+                "projects_target": here,
+                "community_target": here,
                 "redis_url": self._redis_url,
                 "jwks_url": self._issuer.url,
                 "token_issuer": ISSUER,
@@ -86,7 +93,7 @@ class Edge:
                 "keep_alive_s": 30,
                 "drain_s": 5,
                 "farewell_s": 0,
-                **self._settings,
+                **{name: here if value is HERE else value for name, value in self._settings.items()},
             },
         )
         async with running(settings, lambda: time.time() + self.ahead_s) as (parts, app):
