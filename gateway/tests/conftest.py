@@ -1,6 +1,7 @@
 """The gateway on a real port before a real Redis, once for all tests; each begins with empty store and full quotas."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -134,6 +135,14 @@ def page(public_edge: Edge) -> StandInPage:
     page = public_edge.service.status.page
     page.replies["GetPage"] = a_page()
     return page
+
+
+@pytest.fixture
+def few(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> int:
+    """So many requests of each kind are admitted, and no more come back while a test runs."""
+    for name, tier in edge.parts.tiers.items():
+        monkeypatch.setitem(edge.parts.tiers, name, replace(tier, quota=10, window_s=100_000))  # type: ignore[misc] # a dict
+    return 10
 
 
 @pytest.fixture
