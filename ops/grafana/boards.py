@@ -78,7 +78,7 @@ def edge() -> Dashboard:
         .with_row(row("The cache of public answers"))
         .with_panel(lines("Public reads by where the answer came from", PER_SECOND, ("sum by (result) (rate(cache_requests_total[$__rate_interval]))", "{{result}}")))
         .with_panel(lines("Answered by the cache", RATIO, ('sum(rate(cache_requests_total{result=~"hit|stale|last good"}[$__rate_interval])) / sum(rate(cache_requests_total[$__rate_interval]))', "of public reads")))
-        .with_panel(lines("Memory of the cache", BYTES, ('sum(cache_bytes)', "answers")))
+        .with_panel(lines("Memory of the cache", BYTES, ("sum(cache_bytes)", "answers")))
         .with_panel(lines("Answers in the cache", NUMBER, ("sum(cache_entries)", "kept"), ("sum(rate(cache_evictions_total[$__rate_interval]))", "made room, a second")))
         .with_row(row("Threats"))
         .with_panel(lines("Threats by kind", PER_SECOND, ("sum by (kind) (rate(threats_total[$__rate_interval]))", "{{kind}}")))

@@ -68,6 +68,7 @@ async def test_anyone_reads_what_staff_write(admin: httpx.AsyncClient, anyone: h
     assert refused.status_code == 401
 
 
+@pytest.mark.cross("412 × 428 × 409")
 async def test_an_incident_is_opened_told_of_and_guarded_by_its_tag(
     admin: httpx.AsyncClient, anyone: httpx.AsyncClient
 ) -> None:
@@ -84,8 +85,10 @@ async def test_an_incident_is_opened_told_of_and_guarded_by_its_tag(
     assert (await admin.patch(path, json=patch, headers={"If-Match": '"2"'})).headers["etag"] == '"3"'
     resolved = await post(admin, f"{path.removeprefix(ROOT)}/updates", {"body": "Over.", "status": "resolved"})
     assert resolved.status_code == 200
-    refused = await post(admin, f"{path.removeprefix(ROOT)}/updates", {"body": "Again?", "status": "investigating"})
-    assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (409, "illegal-move")
+    again = {"body": "Again?", "status": "investigating"}
+    for headers, expected in (({}, (409, "illegal-move")), ({"If-Match": '"2"'}, (412, "version-mismatch"))):
+        refused = await post(admin, f"{path.removeprefix(ROOT)}/updates", again, **headers)
+        assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == expected
 
 
 async def test_a_feed_reader_reads_the_incidents(admin: httpx.AsyncClient, anyone: httpx.AsyncClient) -> None:
