@@ -1,7 +1,8 @@
 """What a public read costs from the gateway's cache, as a share of what it costs without.
 
-Run it beside a stack: `.venv/bin/python tests/bench/public_cache.py [URL ROUNDS]`, with the address of the gateway itself
-(the base port + 1). Kinds of requests take turns in blocks, so that whatever else the machine does touches all alike.
+Run it beside a stack: `.venv/bin/python tests/bench/public_cache.py [URL ROUNDS]`, with the address of the gateway
+itself (the base port + 1). Kinds of requests take turns in blocks, so that whatever else the machine does touches all
+alike.
 """
 
 import http.client
