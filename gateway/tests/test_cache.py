@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import pytest_asyncio
 from grpc import StatusCode
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis as Client
 
@@ -215,6 +215,7 @@ def read(*fields: tuple[str, str]) -> Directives:
     return directives([(name.encode(), value.encode("latin-1")) for name, value in fields])
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="latin-1"), max_size=60))
 def test_any_text_is_read_as_directives(value: str) -> None:
     found = read(("cache-control", value))

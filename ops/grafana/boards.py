@@ -77,7 +77,7 @@ def edge() -> Dashboard:
         .with_panel(lines("Keyed writes by outcome", PER_SECOND, ("sum by (outcome) (rate(idempotency_outcomes_total[$__rate_interval]))", "{{outcome}}")))
         .with_row(row("The cache of public answers"))
         .with_panel(lines("Public reads by where the answer came from", PER_SECOND, ("sum by (result) (rate(cache_requests_total[$__rate_interval]))", "{{result}}")))
-        .with_panel(lines("Answered by the cache", RATIO, ('sum(rate(cache_requests_total{result=~"hit|stale|last good"}[$__rate_interval])) / sum(rate(cache_requests_total[$__rate_interval]))', "of public reads")))
+        .with_panel(lines("Answered by the cache", RATIO, ('sum(rate(cache_requests_total{result=~"hit|stale|last good"}[$__rate_interval])) / (sum(rate(cache_requests_total[$__rate_interval])) > 0) or vector(0)', "of public reads")))
         .with_panel(lines("Memory of the cache", BYTES, ("sum(cache_bytes)", "answers")))
         .with_panel(lines("Answers in the cache", NUMBER, ("sum(cache_entries)", "kept"), ("sum(rate(cache_evictions_total[$__rate_interval]))", "made room, a second")))
         .with_row(row("Threats"))
