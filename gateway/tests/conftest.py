@@ -1,6 +1,7 @@
 """The gateway on a real port before a real Redis, once for all tests; each begins with empty store and full quotas."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +13,13 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from chassis import telemetry
 from chassis.embedded.redis import Redis
-from gateway.testing.community import StandInCommunity
-from gateway.testing.edge import Edge
+from gateway.testing.community import StandInCommunity, StandInPosts
+from gateway.testing.edge import HERE, Edge
 from gateway.testing.invitations import StandInInvitations
 from gateway.testing.issuer import StandInIssuer
+from gateway.testing.public import a_page, a_post, no_posts
 from gateway.testing.servicer import StandInProjects
+from gateway.testing.status import StandInPage
 from gateway.testing.webhooks import StandInWebhooks
 
 INES = UUID("018f0000-0000-7000-8000-000000000001")
@@ -71,7 +74,75 @@ def edge(shared_edge: Edge, redis: "redis_client.Redis") -> Edge:
     shared_edge.service.invitations.reset()
     shared_edge.service.community.reset()
     redis.flushdb()
+    shared_edge.forget()
     return shared_edge
+
+
+@pytest.fixture(scope="session")
+def shared_public_edge(redis_server: Redis, issuer: StandInIssuer, traced: None) -> Iterator[Edge]:
+    edge = Edge(
+        redis_server.url,
+        issuer,
+        trusted_proxies=("127.0.0.1/32",),
+        cors_origins=("https://console.example.test",),
+        quotas=("public=5000/60",),
+        status_target=HERE,
+        public_max_age_s=60,
+        public_patience_s=20.0,
+        call_timeout_s=30.0,
+        redis_patience_s=1.0,
+    )
+    edge.start()
+    yield edge
+    edge.stop()
+
+
+@pytest.fixture
+def public_edge(shared_public_edge: Edge, redis: "redis_client.Redis") -> Edge:
+    """A gateway with the status page too, that keeps public answers for a minute and whose quotas nobody uses up."""
+    shared_public_edge.service.community.reset()
+    shared_public_edge.service.status.reset()
+    redis.flushdb()
+    shared_public_edge.forget()
+    return shared_public_edge
+
+
+@pytest.fixture
+def anyone(public_edge: Edge) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=public_edge.url, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def author(public_edge: Edge, issuer: StandInIssuer) -> Iterator[httpx.Client]:
+    """Who writes what anyone reads."""
+    headers = {"Authorization": f"Bearer {issuer.token(INES)}"}
+    with httpx.Client(base_url=public_edge.url, timeout=60, headers=headers) as client:
+        yield client
+
+
+@pytest.fixture
+def posts(public_edge: Edge) -> StandInPosts:
+    """What anyone reads of the community, and keeps for a while."""
+    posts = public_edge.service.community.posts
+    posts.replies |= {"GetPost": a_post(), "ListPosts": no_posts()}
+    return posts
+
+
+@pytest.fixture
+def page(public_edge: Edge) -> StandInPage:
+    """What anyone reads of the status page, and goes on reading when it is away."""
+    page = public_edge.service.status.page
+    page.replies["GetPage"] = a_page()
+    return page
+
+
+@pytest.fixture
+def few(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> int:
+    """So many requests of each kind are admitted, and no more come back while a test runs."""
+    for name, tier in edge.parts.tiers.items():
+        monkeypatch.setitem(edge.parts.tiers, name, replace(tier, quota=10, window_s=100_000))  # type: ignore[misc] # a dict
+    return 10
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import asyncio
 import re
 import sys
 import time
-import urllib.request
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
+
+import httpx
 
 PATH: Final = "/api/v1/projects?page_size=20"
 CALM_S: Final = 15.0
@@ -37,12 +37,11 @@ class Phase:
         return times[min(len(times) - 1, int(len(times) * quantile))] if times else 0.0
 
     def __str__(self) -> str:
-        counts = Counter({status: len(times) for status, times in self.times.items()})
-        told = ", ".join(
-            f"{status}: {counts[status]} (p50 {1e3 * self.of(status, 0.5):.1f} ms, p99 {1e3 * self.of(status, 0.99):.1f} ms)"
-            for status in sorted(counts)
-        )
-        return told or "nothing"
+        def told(status: str) -> str:
+            p50, p99 = (1e3 * self.of(status, quantile) for quantile in (0.5, 0.99))
+            return f"{status}: {len(self.times[status])} (p50 {p50:.1f} ms, p99 {p99:.1f} ms)"
+
+        return ", ".join(map(told, sorted(self.times))) or "nothing"
 
 
 class Load:
@@ -112,8 +111,7 @@ class Load:
 
 def memory(url: str) -> float:
     """Give what the gateway has in memory, in MiB."""
-    with urllib.request.urlopen(f"{url}/metrics") as answer:
-        text = answer.read().decode()
+    text = httpx.get(f"{url}/metrics").text
     found = re.search(r"^process_resident_memory_bytes (\S+)", text, re.MULTILINE)
     return float(found[1]) / 2**20 if found else 0.0
 
@@ -127,8 +125,10 @@ async def main(url: str, token: str, seconds: float, capacity: float) -> None:
     began = time.perf_counter()
     four = await load.steady(capacity * 4, seconds)
     took = time.perf_counter() - began
-    print(f"four times: {four}; {sum(map(len, four.times.values())) / took:.0f} answered a second, "
-          f"{load.opened} connections; memory {memory(url):.0f} MiB")
+    print(
+        f"four times: {four}; {sum(map(len, four.times.values())) / took:.0f} answered a second, "
+        f"{load.opened} connections; memory {memory(url):.0f} MiB"
+    )
     again = [await load.steady(capacity / 2, 1) for _ in range(8)]
     for second, phase in enumerate(again, 1):
         print(f"second {second} after it, half: {phase}")

@@ -72,7 +72,7 @@ def test_the_page_stands_while_service_and_database_are_killed_and_shows_the_fir
         for number, words in enumerate((("status", "serve"), ("postgres",))):
             falling = family(stack.pid_of(*words))
             signal_all(falling, signal.SIGSTOP)  # away for as long as this test looks, and then dead
-            stale = anyone.get(ROOT)
+            stale = anyone.get(ROOT, headers={"Cache-Control": "no-cache"})
             assert (stale.status_code, stale.json()["stale"], "age" in stale.headers) == (200, True, True)
             summary = anyone.get("/api/v2/summary.json")
             assert (summary.status_code, summary.json()["page"]["name"]) == (200, "NeoForge")

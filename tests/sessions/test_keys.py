@@ -106,7 +106,8 @@ class Crowd:
 
 
 async def published(gateway: httpx.AsyncClient) -> set[str]:
-    return {key["kid"] for key in (await gateway.get(f"{AUTH}/jwks.json")).json()["keys"]}
+    answer = await gateway.get(f"{AUTH}/jwks.json", headers={"Cache-Control": "no-cache"})
+    return {key["kid"] for key in answer.json()["keys"]}
 
 
 async def test_a_key_rotates_while_people_work_and_nobody_is_refused(

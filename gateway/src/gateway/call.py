@@ -11,9 +11,11 @@ from chassis.identity import NOBODY, Caller
 from chassis.rpc.client import Reply, download, invoke, upload
 from gateway import metrics
 from gateway.addresses import bucket
-from gateway.conditional import NONE, Preconditions
+from gateway.cachecontrol import Lifetime
+from gateway.conditional import NONE, Preconditions, Tag, Tags
 from gateway.deadline import MARGIN_S, preferred_wait
 from gateway.declaration import Declaration, Kind
+from gateway.lastgood import KEPT_S
 from gateway.problems import Problem
 from gateway.ratelimit import Uncounted
 from gateway.representation import Headers
@@ -45,6 +47,7 @@ class Call(Request):
         self.keyed: tuple[str, str] | None = None
         """Idempotency key and fingerprint of this request."""
         self._kind = declaration.kind
+        self._declaration = declaration
         self._public = declaration.public
         self._outlives_service = declaration.outlives_service
         self._credentials = declaration.credentials
@@ -89,14 +92,25 @@ class Call(Request):
         self._admit(await self.parts.authenticator.proof(self.scope["headers"]))
 
     @property
-    def shared_s(self) -> int:
-        """How many seconds everyone may keep the answer; 0 for one that is the caller's own."""
-        return self.parts.settings.public_max_age if self._public and not self.caller.signed_in else 0
+    def for_everyone(self) -> bool:
+        """Whether the answer is nobody's in particular, so that all may keep it."""
+        return self._public and not self.caller.signed_in
 
     @property
-    def may_be_stale(self) -> bool:
-        """Whether the last good answer will do where there is no new one: it is nobody's in particular."""
-        return self._outlives_service and not self.caller.signed_in
+    def lifetime(self) -> Lifetime:
+        """For how long everyone may keep an answer that is for everyone."""
+        fresh_s = self.parts.settings.public_max_age
+        return Lifetime(fresh_s, fresh_s, KEPT_S) if self._outlives_service else Lifetime(fresh_s)
+
+    def by_nobody(self, tag: str | None) -> "Call":
+        """Give the request of nobody in particular for the same, unless the answer has that tag.
+
+        Whatever else the client sent has no part in it.
+        """
+        call = Call({**self.scope, "headers": []}, self.receive, self._declaration)
+        if tag is not None:
+            call.preconditions = Preconditions(if_none_match=Tags((Tag(tag),)))
+        return call
 
     async def ask(self, rpc: Any, message: Any) -> Reply:
         """Call a service for what this request is about; a read or a keyed write once more if the service was away.
@@ -109,7 +123,7 @@ class Call(Request):
             message,
             caller=self.caller,
             request_id=logs.request_id.get(),
-            timeout_s=self._left_s(),
+            timeout_s=self.left_s,
             idempotency=self.keyed,
             repeatable=self._kind is Kind.READ or self.keyed is not None,
         )
@@ -125,7 +139,7 @@ class Call(Request):
             message,
             caller=self.caller,
             request_id=logs.request_id.get(),
-            timeout_s=self._left_s(),
+            timeout_s=self.left_s,
             repeatable=True,
         )
         return reply.message
@@ -166,9 +180,11 @@ class Call(Request):
             told.append((b"preference-applied", b"wait=%d" % self._wait_s))
         return told
 
-    def _left_s(self) -> float:
+    @property
+    def left_s(self) -> float:
+        """Seconds until the client has its answer, whatever it is."""
         left: float = self._deadline - time.monotonic()
-        if self.may_be_stale:
+        if self._outlives_service and self.for_everyone:
             left = min(left, self.parts.settings.public_patience_s)
         return max(0.001, left)
 

@@ -23,6 +23,8 @@ REQUEST_HEADERS: Final = (
     "X-Request-Id",
 )
 EXPOSED_HEADERS: Final = (
+    "Age",
+    "Cache-Status",
     "ETag",
     "Idempotency-Replayed",
     "Link",

@@ -61,11 +61,13 @@ class Declaration:
     conflicts: tuple[str, ...] = ()
     has_cursor: bool = False
     public: bool = False
-    """Whether a read is answered to all, signed in or not; what nobody in particular gets, all may keep a while."""
+    """Whether a read is answered to all, signed in or not; what nobody in particular gets, all may keep a while, and
+    so does the gateway; see cache.py."""
     names_in_query: bool = False
     """Whether a query parameter names something that may not exist, which is a 404 as one in the path would be."""
     outlives_service: bool = False
-    """Whether the last good answer of a public read is given on while its service is away; see lastgood.py."""
+    """Whether a public read's last answer is given on while a new one is fetched, and while there is none to be had:
+    for what stays true enough a while longer, and what nobody takes back from the public."""
     embedded: bool = False
     """Whether other pages and programs fetch it by addresses of their own making: what its query names beyond what the
     route knows (`?t=1764160000`, against caches) is passed over there, and refused everywhere else."""

@@ -49,10 +49,15 @@ redis_batch_wait = Histogram(
     ("line",),
     buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
 )
-stale_answers = Counter(
-    "stale_answers_total",
-    "Public answers that were the last good ones, since the service behind them was away",
+cache_requests = Counter(
+    "cache_requests_total",
+    "Requests for what nobody in particular gets, by where the answer came from (hit, stale, last good: the cache; "
+    "miss, unchanged, shared, bypass: the service; refused: nowhere)",
+    ("result",),
 )
+cache_entries = Gauge("cache_entries", "Answers that this process keeps for everyone")
+cache_bytes = Gauge("cache_bytes", "Memory that the answers take which this process keeps for everyone")
+cache_evictions = Counter("cache_evictions_total", "Answers that made room for others")
 csp_reports = Counter(
     "csp_reports_total",
     "Reports of browsers that a page broke its content security policy, by directive",

@@ -79,6 +79,11 @@ _QUOTA: Final = {
     "X-RateLimit-Remaining": _header("What is left.", {"type": "integer"}),
     "X-RateLimit-Reset": _header("When more is left, in seconds since the epoch.", {"type": "integer"}),
 }
+_SHARED: Final = {
+    "Age": _header("For how many seconds it was kept; none when it is new.", {"type": "integer", "minimum": 0}),
+    "Cache-Control": _header("For how long everyone may keep it, when no token was sent (RFC 9111)."),
+    "Cache-Status": _header("Whether the cache answered, and why not (RFC 9211)."),
+}
 _BOUNDS: Final = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 """JSON Schema's words for those of Python that pydantic leaves standing behind a validator."""
 _FILE: Final = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
@@ -163,9 +168,11 @@ def _responses(declaration: Declaration, path: str) -> dict[int | str, dict[str,
     elif declaration.key is not Key.NONE and declaration.success is HTTPStatus.ACCEPTED:
         responses[int(HTTPStatus.OK)] = {**success, "description": "An earlier request with this key was accepted"}
     if declaration.kind is Kind.READ:
+        kept = _SHARED if declaration.public else {}
+        success["headers"] |= kept  # type: ignore[operator] # as above
         responses[int(HTTPStatus.NOT_MODIFIED)] = {
             "description": "The client holds the current state",
-            "headers": {"ETag": _ETAG, **_ALWAYS, **_QUOTA},
+            "headers": {"ETag": _ETAG, **_ALWAYS, **_QUOTA, **kept},
         }
     for status, reasons in _problems(declaration, path).items():
         responses[int(status)] = {
@@ -193,6 +200,8 @@ def _problems(declaration: Declaration, path: str) -> dict[HTTPStatus, list[str]
     reasons += ["REDUCED_CAPACITY", "UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"]
     if declaration.has_cursor:
         reasons.append("INVALID_CURSOR")
+    if declaration.public:
+        reasons.append("NOT_CACHED")
     named = "{" in path or declaration.names_in_query
     if named:
         reasons.append("NOT_FOUND")

@@ -8,6 +8,7 @@ already (304).
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from inspect import Parameter, signature
 from typing import Any, Final, get_args, get_origin, get_type_hints
@@ -22,13 +23,24 @@ from starlette.types import Receive, Scope, Send
 from chassis.errors import RemoteError, VersionMismatch
 from gateway import oauth, problems, text
 from gateway.body import has_body, read_json
+from gateway.cache import PAST_THE_CACHE, Asked
+from gateway.cachecontrol import directives
 from gateway.call import Call
 from gateway.conditional import Tags, preconditions
 from gateway.declaration import Declaration, Key, Kind, Tagged
 from gateway.idempotency import fingerprint, idempotency_key
 from gateway.openapi import describe
 from gateway.problems import FieldError, Problem
-from gateway.representation import Answer, Download, Headers, accepts_gzip, read, written
+from gateway.representation import (
+    ANY_ORIGIN,
+    PRIVATE,
+    Answer,
+    Download,
+    Headers,
+    accepts_gzip,
+    read,
+    written,
+)
 
 Endpoint = Callable[..., Coroutine[Any, Any, Answer]]
 
@@ -61,11 +73,14 @@ class Operation(APIRoute):
     microseconds more. An endpoint takes `call`, the ids of its path, and what it has of `query` and `body`, checked.
     """
 
-    def __init__(self, path: str, endpoint: Endpoint, declaration: Declaration, **documentation: Any) -> None:
+    def __init__(
+        self, path: str, endpoint: Endpoint, declaration: Declaration, group: str, **documentation: Any
+    ) -> None:
         super().__init__(path, endpoint, methods=[declaration.method], **documentation, **describe(declaration, path))
         hints = get_type_hints(endpoint)
         self._endpoint = endpoint
         self._declaration = declaration
+        self._group = group
         self._query: type[BaseModel] | None = hints.get("query")
         self._body: type[BaseModel] | None = hints.get("body")
         self._body_default = signature(endpoint).parameters["body"].default if self._body else Parameter.empty
@@ -93,8 +108,7 @@ class Operation(APIRoute):
                 fault = Problem("PRECONDITION_REQUIRED", _NEEDS_IF_MATCH)
             condition = call.preconditions.name
             problem = problems.from_remote(fault, condition=condition) if isinstance(fault, RemoteError) else fault
-            problem.headers += call.answer_headers()
-            raise self._told(problem, scope) from fault
+            raise self._told(problem.saying(call.answer_headers()), scope) from fault
         await send({"type": "http.response.start", "status": int(status), "headers": headers})
         if download is not None:
             async with aclosing(download.parts) as parts:
@@ -121,35 +135,52 @@ class Operation(APIRoute):
         if declaration.kind is not Kind.READ:
             self._check_write(call)
             await self._read_write(call, arguments)
-        answer = await self._ask(call, arguments)
-        if declaration.kind is Kind.READ:
-            status, fields, body = read(answer, call.preconditions, gzip=call.gzip_accepted, shared_s=call.shared_s)
-            if status is HTTPStatus.NOT_MODIFIED:
-                call.cost_nothing()
-        else:
+        if declaration.kind is not Kind.READ:
+            answer = await self._write(call, arguments)
             status, fields, body = written(answer, gzip=call.gzip_accepted)
+            return status, fields + call.answer_headers(), body, answer.download
+        if call.for_everyone:
+            given = await call.parts.cache.give(self._asked(call, arguments), partial(self._fetch, call, arguments))
+            answer, kept = given.answer, [*given.headers, *ANY_ORIGIN]
+        else:
+            answer, kept = await self._endpoint(call, **arguments), PAST_THE_CACHE if declaration.public else PRIVATE
+        status, fields, body = read(answer, call.preconditions, gzip=call.gzip_accepted, kept=kept)
+        if status is HTTPStatus.NOT_MODIFIED:
+            call.cost_nothing()
         return status, fields + call.answer_headers(), body, answer.download
 
-    async def _ask(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
-        """Give the endpoint's answer or, where that may be, the last good one in place of an outage (RFC 5861)."""
-        if not call.may_be_stale or self._narrows(call, arguments):
-            return await self._endpoint(call, **arguments)
-        path, last_good = call.scope["path"], call.parts.last_good
+    async def _write(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
+        """Give the endpoint's answer to a write, after which nothing of what it may have changed is taken for fresh."""
+        changed = True
         try:
-            answer = await self._endpoint(call, **arguments)
+            return await self._endpoint(call, **arguments)
         except RemoteError as fault:
-            stale = await last_good.find(path) if problems.is_outage(fault) else None
-            if stale is None:
-                raise
-            return stale
-        last_good.keep(path, answer)
-        return answer
+            changed = problems.is_outage(fault)  # what is refused is not done, and what fails may have been
+            raise
+        finally:
+            if changed:
+                removed = self._declaration.kind is Kind.REMOVE
+                call.parts.cache.invalidate(self._group, self._resource(call.scope), removed=removed)
 
-    def _narrows(self, call: Call, arguments: Mapping[str, Any]) -> bool:
-        """Say whether the query asks for anything but what stands at the path."""
-        if not self._declaration.embedded:
-            return bool(call.scope["query_string"])
-        return "query" in arguments and bool(arguments["query"].model_fields_set)
+    async def _fetch(self, call: Call, arguments: Mapping[str, Any], tag: str | None) -> Answer:
+        return await self._endpoint(call.by_nobody(tag), **arguments)
+
+    def _asked(self, call: Call, arguments: Mapping[str, Any]) -> Asked:
+        headers = call.scope["headers"]
+        return Asked(
+            resource=self._resource(call.scope),
+            query=_narrowed(arguments["query"]) if "query" in arguments else "",
+            group=self._group,
+            lifetime=call.lifetime,
+            directives=directives(headers),
+            # A cache must not evaluate If-Match (RFC 9111, section 4.3.2), and who sends a cookie is somebody.
+            passes_by=call.preconditions.if_match is not None or any(name == b"cookie" for name, _ in headers),
+            patience_s=call.left_s,
+        )
+
+    def _resource(self, scope: Scope) -> str:
+        """Give the path as the gateway writes it."""
+        return self.path_format.format(**scope["path_params"])
 
     def _check_write(self, call: Call) -> None:
         """Hold a write's preconditions against what the route can guard."""
@@ -214,9 +245,11 @@ class Operation(APIRoute):
 class Operations(list[Operation]):
     """The routes of one kind of resource, in the order in which they are tried."""
 
-    def __init__(self, tag: str) -> None:
+    def __init__(self, tag: str, group: str | None = None) -> None:
+        """Begin with none; `group` names what is cached together with other routes, unless the tag does."""
         super().__init__()
         self._tag = tag
+        self._group = group or tag
 
     def serve(self, path: str, declaration: Declaration) -> Callable[[Endpoint], Endpoint]:
         """Add the decorated endpoint; its name makes the operation's id."""
@@ -224,10 +257,16 @@ class Operations(list[Operation]):
         def add(endpoint: Endpoint) -> Endpoint:
             first, *rest = endpoint.__name__.split("_")
             operation_id = first + "".join(map(str.capitalize, rest))
-            self.append(Operation(path, endpoint, declaration, operation_id=operation_id, tags=[self._tag]))
+            documented = {"operation_id": operation_id, "tags": [self._tag]}
+            self.append(Operation(path, endpoint, declaration, self._group, **documented))
             return endpoint
 
         return add
+
+
+def _narrowed(query: BaseModel) -> str:
+    """Write what a query says beyond its defaults in one form; empty when that is nothing."""
+    return query.model_dump_json(exclude_unset=True) if query.model_fields_set else ""
 
 
 def _check_body(model: type[BaseModel], value: Any) -> BaseModel:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from grpc.aio import Channel
 
 from chassis.admission import Admission
+from gateway.cache import SharedCache
 from gateway.health import Readiness
 from gateway.identity import Authenticator
-from gateway.lastgood import LastGood
 from gateway.ratelimit import Limiter
 from gateway.settings import GatewaySettings
 from gateway.tiers import Tier
@@ -33,7 +33,7 @@ class Parts:
     limiter: Limiter
     admission: Admission
     readiness: Readiness
-    last_good: LastGood
+    cache: SharedCache
     services: Mapping[object, Any]
     """The stubs of every service that is there, by their class (services.py)."""
 

@@ -210,6 +210,12 @@ TYPES: Final[dict[str, Type]] = {
         HTTPStatus.GATEWAY_TIMEOUT,
         "Repeat the request. A write with an idempotency key can be repeated safely; one without may have happened.",
     ),
+    "NOT_CACHED": Type(
+        "not-cached",
+        "There is no kept answer that will do",
+        HTTPStatus.GATEWAY_TIMEOUT,
+        "The request said `only-if-cached`, and nothing is kept that is as fresh as it wants. Leave that out.",
+    ),
     "INTERNAL": Type(
         "internal-error",
         "Something went wrong on our side",

@@ -72,6 +72,12 @@ class Problem(Exception):
         if reason in _RETRY_SOON and not any(name == b"retry-after" for name, _ in self.headers):
             self.headers.append((b"retry-after", b"1"))
 
+    def saying(self, headers: Iterable[tuple[bytes, bytes]]) -> "Problem":
+        """Give the same with these headers more: many requests may wait for what one of them is told."""
+        told = Problem.__new__(Problem, *self.args)
+        told.__dict__ |= self.__dict__ | {"headers": [*self.headers, *headers]}
+        return told
+
 
 def is_outage(error: RemoteError) -> bool:
     """Whether it is our parts that failed, not the request."""

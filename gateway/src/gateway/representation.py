@@ -21,6 +21,14 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 
 Headers = list[tuple[bytes, bytes]]
 
+PRIVATE: Final[Headers] = [(b"cache-control", b"private, no-cache")]
+"""What somebody in particular gets."""
+ANY_ORIGIN: Final[Headers] = [
+    (b"access-control-allow-origin", b"*"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+]
+"""What nobody in particular gets, any page may show: a badge, a feed."""
+
 
 @dataclass(slots=True)
 class Answer:
@@ -36,11 +44,11 @@ class Answer:
     replayed: bool = False
     unchanged: bool = False
     media_type: str = MEDIA_TYPE
-    age_s: int | None = None
-    """How many seconds old it is, where it is the last good answer and no new one."""
     cookies: tuple[bytes, ...] = ()
     """Values of Set-Cookie (RFC 6265); only a write has any."""
     download: "Download | None" = None
+    packed: bytes | None = field(default=None, init=False)
+    """The body compressed, once that was done: an answer of the cache goes out many times."""
 
 
 @dataclass(slots=True)
@@ -69,25 +77,14 @@ def tag_of(body: bytes) -> str:
 
 
 def read(
-    answer: Answer, preconditions: Preconditions, *, gzip: bool, shared_s: int = 0
+    answer: Answer, preconditions: Preconditions, *, gzip: bool, kept: Headers = PRIVATE
 ) -> tuple[HTTPStatus, Headers, bytes]:
-    """Give status, headers and body of a GET or HEAD; for `shared_s` seconds everyone may keep it (RFC 9111).
+    """Give status, headers and body of a GET or HEAD; `kept` says who may keep it and where it comes from (RFC 9111).
 
     Raises:
         Problem: VERSION_MISMATCH, when If-Match does not hold.
     """
-    kept = b"public, max-age=%d" % shared_s if shared_s else b"private, no-cache"
-    headers: Headers = [(b"vary", b"Authorization, Accept-Encoding")]
-    if answer.age_s is not None:
-        kept = b"public, no-cache"
-        headers += [
-            (b"age", b"%d" % answer.age_s),
-            (b"warning", b'110 - "Response is Stale"'),  # RFC 7234, section 5.5.1: gone from RFC 9111, and understood
-            (b"cache-status", b"neoforge; hit; ttl=-%d; detail=stale-if-error" % max(1, answer.age_s)),  # RFC 9211
-        ]
-    headers.append((b"cache-control", kept))
-    if shared_s:  # whoever embeds a badge or reads a feed may
-        headers += [(b"access-control-allow-origin", b"*"), (b"cross-origin-resource-policy", b"cross-origin")]
+    headers: Headers = [(b"vary", b"Authorization, Accept-Encoding"), *kept]
     if answer.tag is not None:
         outcome = Outcome.NOT_MODIFIED if answer.unchanged else preconditions.of_read(answer.tag, gzip_accepted=gzip)
         if outcome is Outcome.FAILED:
@@ -127,8 +124,10 @@ def _encode(answer: Answer, headers: Headers, *, gzip: bool) -> bytes:
     body = answer.body
     compressed = gzip and len(body) >= _WORTH_COMPRESSING
     if compressed:
-        packer = zlib.compressobj(_FAST, zlib.DEFLATED, _GZIP)
-        body = packer.compress(body) + packer.flush()
+        if answer.packed is None:
+            packer = zlib.compressobj(_FAST, zlib.DEFLATED, _GZIP)
+            answer.packed = packer.compress(body) + packer.flush()
+        body = answer.packed
         headers.append((b"content-encoding", b"gzip"))
     if answer.tag is not None:
         headers.append((b"etag", _quoted(_form(answer.tag, gzip=compressed))))

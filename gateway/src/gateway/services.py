@@ -14,7 +14,7 @@ from gateway.routes.auth_access_tokens import access_tokens, audit
 from gateway.routes.auth_accounts import accounts
 from gateway.routes.auth_passkeys import passkeys
 from gateway.routes.auth_second_factor import second_factor
-from gateway.routes.auth_sessions import sessions
+from gateway.routes.auth_sessions import keys, sessions
 from gateway.routes.auth_stubs import AuthStubs
 from gateway.routes.community_moderation import categories, moderation
 from gateway.routes.community_posts import posts
@@ -48,7 +48,7 @@ class Service:
 
 
 SERVICES: Final[tuple[Service, ...]] = (
-    Service("auth", AuthStubs, (accounts, sessions, second_factor, passkeys, access_tokens, audit)),
+    Service("auth", AuthStubs, (accounts, sessions, keys, second_factor, passkeys, access_tokens, audit)),
     Service("community", CommunityStubs, (posts, replies, categories, moderation)),
     Service(
         "status",

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
@@ -18,6 +18,7 @@ from chassis.admission import Admission
 from chassis.rpc.channel import Channel
 from gateway import health, queues, ratelimit
 from gateway.app import build
+from gateway.cache import SharedCache
 from gateway.identity import Authenticator, KeySet, at_url, of_auth
 from gateway.lastgood import LastGood
 from gateway.parts import Parts
@@ -36,8 +37,13 @@ _TICK_S = 0.1  # as uvicorn's own
 
 
 @asynccontextmanager
-async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIApp]]:
-    """Open what the gateway needs, give it and its application, and close everything afterwards."""
+async def running(
+    settings: GatewaySettings, clock: Callable[[], float] = time.time
+) -> AsyncIterator[tuple[Parts, ASGIApp]]:
+    """Open what the gateway needs, give it and its application, and close everything afterwards.
+
+    By `clock`, in seconds since the epoch, the cache of public answers grows old.
+    """
     async with AsyncExitStack() as stack:
         redis = Redis.from_url(
             settings.redis_url.get_secret_value(),
@@ -65,6 +71,8 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
         sources = [at_url(settings.jwks_url, client)] if settings.jwks_url else []
         keys = KeySet(sources + ([of_auth(verification)] if verification else []))
         line = RedisLine(redis, "gcra", ratelimit.SCRIPT, settings.redis_patience_s)
+        cache = SharedCache(LastGood(redis), settings.public_cache_bytes, clock)
+        stack.push_async_callback(cache.close)
         readiness = health.Readiness(
             {
                 "projects": health.service("projects", projects_channel),
@@ -84,7 +92,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[tuple[Parts, ASGIA
             limiter=ratelimit.Limiter(line, settings.gateway_replicas),
             admission=admission,
             readiness=readiness,
-            last_good=LastGood(redis),
+            cache=cache,
             services={service.stubs: service.stubs(to) for service, to in reached.items()},
             projects=ProjectsServiceStub(projects_channel),
             webhooks=WebhooksServiceStub(projects_channel),

@@ -44,6 +44,9 @@ class GatewaySettings(ProcessSettings):
     public_max_age_s: Annotated[int, Field(ge=0, le=3600)] | None = None
     """Seconds for which everyone may keep what is shown to nobody in particular; 60 in production, else 5."""
 
+    public_cache_bytes: Annotated[int, Field(ge=0)] = 16 * 1024 * 1024
+    """Memory in which a gateway process keeps it; 0 keeps nothing."""
+
     redis_url: SecretStr
 
     jwks_url: Annotated[str, Field(pattern=r"^https?://")] | None = None

@@ -40,6 +40,8 @@ from neoforge.auth.v1 import sessions_pb2 as pb
 from neoforge.auth.v1.verification_pb2 import GetKeySetRequest
 
 sessions: Final = Operations("sessions")
+keys: Final = Operations("sessions", group="keys")
+"""What signing in and out doesn't change."""
 
 _NOTHING: Final = RefreshRequest()
 """What a request without a body says."""
@@ -258,7 +260,7 @@ async def revoke_other_sessions(call: Call) -> Answer:
     return Answer(to_json({"revoked_sessions": reply.message.revoked_sessions}))
 
 
-@sessions.serve(_PATH + "/jwks.json", Declaration(Kind.READ, "GET", KeySet, tagged=Tagged.CONTENT, public=True))
+@keys.serve(_PATH + "/jwks.json", Declaration(Kind.READ, "GET", KeySet, tagged=Tagged.CONTENT, public=True))
 async def get_key_set(call: Call) -> Answer:
     """Give the public keys that access tokens are signed with, as a JWK set (RFC 7517)."""
     reply = await call.ask(stubs(call).verification.GetKeySet, GetKeySetRequest())

@@ -38,7 +38,7 @@ from neoforge.community.v1 import categories_pb2, content_pb2
 from neoforge.community.v1 import moderation_pb2 as pb
 
 categories: Final = Operations("community")
-moderation: Final = Operations("community moderation")
+moderation: Final = Operations("community moderation", group="community")
 
 _CATEGORIES: Final = ROOT + "/categories"
 _CATEGORY: Final = _CATEGORIES + "/{slug}"

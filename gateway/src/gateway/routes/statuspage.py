@@ -17,7 +17,7 @@ from gateway.routes.statuspage_json import components_of, incident_of, maintenan
 from neoforge.status.v1 import incidents_pb2, maintenances_pb2
 from neoforge.status.v1 import page_pb2 as pb
 
-statuspage: Final = Operations("statuspage")
+statuspage: Final = Operations("statuspage", group="status")
 
 _ROOT: Final = "/api/v2"
 _MOST: Final = 50

@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gateway.serving import http_server, running
@@ -17,6 +18,8 @@ T = TypeVar("T")
 
 _WAIT_S: Final = 60.0
 PUBLIC_URL: Final = "https://forge.example.test"
+HERE: Final = "here"
+"""As a setting: where the stand-in service is."""
 
 
 class Edge:
@@ -33,6 +36,8 @@ class Edge:
         self._thread = threading.Thread(target=self._run, name="edge", daemon=True)
         self.service = StandInServer()
         self.url = ""
+        self.ahead_s = 0.0
+        """By how much the cache of public answers is older than it was filled."""
 
     def start(self) -> None:
         """Serve; returns when the port is open, and tokens can be checked unless their issuer is away."""
@@ -49,6 +54,15 @@ class Edge:
         """Run a coroutine in the gateway's loop and give its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_WAIT_S)
 
+    def call_soon(self, act: Callable[[], object]) -> None:
+        """Have the gateway's loop do something, and don't wait for it."""
+        self._loop.call_soon_threadsafe(act)
+
+    def forget(self) -> None:
+        """Empty the cache of public answers, and be no longer ahead."""
+        self.ahead_s = 0.0
+        self.call_soon(self.parts.cache.clear)
+
     @property
     def port(self) -> int:
         """The gateway's port."""
@@ -64,13 +78,14 @@ class Edge:
 
     async def _serve(self) -> None:
         await self.service.start()
+        here = f"127.0.0.1:{self.service.port}"
         settings = GatewaySettings.model_validate(
             {
                 "environment": "test",
                 "listen": "127.0.0.1:0",
                 "public_url": PUBLIC_URL,
-                "projects_target": f"127.0.0.1:{self.service.port}",
-                "community_target": f"127.0.0.1:{self.service.port}",
+                "projects_target": here,
+                "community_target": here,
                 "redis_url": self._redis_url,
                 "jwks_url": self._issuer.url,
                 "token_issuer": ISSUER,
@@ -78,10 +93,10 @@ class Edge:
                 "keep_alive_s": 30,
                 "drain_s": 5,
                 "farewell_s": 0,
-                **self._settings,
+                **{name: here if value is HERE else value for name, value in self._settings.items()},
             },
         )
-        async with running(settings) as (parts, app):
+        async with running(settings, lambda: time.time() + self.ahead_s) as (parts, app):
             self.parts = parts
             server: uvicorn.Server = http_server(app, parts)
             self._server = server

@@ -27,6 +27,7 @@ from chassis.errors import (
 from chassis.identity import SUBJECT, Caller
 from gateway.testing.community import StandInCommunity
 from gateway.testing.invitations import StandInInvitations
+from gateway.testing.status import StandInStatus
 from gateway.testing.webhooks import StandInWebhooks
 from neoforge.common.v1 import webhooks_pb2_grpc
 from neoforge.common.v1.page_pb2 import Page
@@ -248,6 +249,7 @@ class StandInServer:
         self.webhooks = StandInWebhooks()
         self.invitations = StandInInvitations()
         self.community = StandInCommunity()
+        self.status = StandInStatus()
         self.health = health_aio.HealthServicer()
         self.port = 0
         self._server: grpc.aio.Server | None = None
@@ -259,6 +261,7 @@ class StandInServer:
         webhooks_pb2_grpc.add_WebhooksServiceServicer_to_server(self.webhooks, self._server)
         invitations_pb2_grpc.add_InvitationsServiceServicer_to_server(self.invitations, self._server)
         self.community.add_to(self._server)
+        self.status.add_to(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         for part in ("", "database", "accepting"):

@@ -1,14 +1,19 @@
 """A stand-in for a proto service that answers what a test tells it to, and keeps what it is asked."""
 
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from chassis import call as calls
 from chassis.errors import DETAILS_KEY, DomainError, to_status
 
+if TYPE_CHECKING:
+    import asyncio
+
 
 class Told:
-    """`replies` holds what each method answers or fails with, by its name; `asked` lists the requests as they came."""
+    """`replies` holds what each method answers or fails with, by its name; `asked` lists the requests as they came,
+    `hold` is waited for before one is answered.
+    """
 
     messages: ClassVar[ModuleType]
     """The generated module with the messages of the service."""
@@ -17,6 +22,7 @@ class Told:
         self.replies: dict[str, Any] = {}
         self.asked: list[Any] = []
         self.replayed = False
+        self.hold: asyncio.Event | None = None
 
     def reset(self) -> None:
         """Forget everything."""
@@ -25,6 +31,8 @@ class Told:
     async def answer(self, request: Any, context: Any) -> Any:
         """Answer any method; one that a test says nothing of gets an empty reply."""
         self.asked.append(request)
+        if self.hold is not None:
+            await self.hold.wait()
         method = type(request).__name__.removesuffix("Request")
         reply = self.replies.get(method, getattr(self.messages, f"{method}Response")())
         if isinstance(reply, DomainError):

@@ -1,0 +1,41 @@
+"""Stand-ins for the status service."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from gateway.testing.told import Told
+from neoforge.status.v1 import incidents_pb2, incidents_pb2_grpc, page_pb2, page_pb2_grpc
+
+if TYPE_CHECKING:
+    import grpc
+
+
+class StandInPage(Told, page_pb2_grpc.PageServiceServicer):
+    """Answers what a test tells it to."""
+
+    messages: ClassVar = page_pb2
+    GetPage = GetUptime = Told.answer
+
+
+class StandInIncidents(Told, incidents_pb2_grpc.IncidentServiceServicer):
+    """Answers what a test tells it to."""
+
+    messages: ClassVar = incidents_pb2
+    CreateIncident = GetIncident = ListIncidents = UpdateIncident = CreateIncidentUpdate = Told.answer
+
+
+class StandInStatus:
+    """Both of them."""
+
+    def __init__(self) -> None:
+        self.page = StandInPage()
+        self.incidents = StandInIncidents()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.page.reset()
+        self.incidents.reset()
+
+    def add_to(self, server: "grpc.aio.Server") -> None:
+        """Answer on this server."""
+        page_pb2_grpc.add_PageServiceServicer_to_server(self.page, server)
+        incidents_pb2_grpc.add_IncidentServiceServicer_to_server(self.incidents, server)
