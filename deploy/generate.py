@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from jinja2 import Environment, StrictUndefined
+
+from devstack.envoy import rendered as rendered_envoy
 
 DEPLOY = Path(__file__).parent
 ROOT = DEPLOY.parent
@@ -47,12 +48,15 @@ def settings() -> list[str]:
     return sorted({f"NEOFORGE_{field.upper()}" for kind in kinds for field in kind.model_fields})
 
 
-def envoy(gateway: str, collector: str | None) -> str:
-    """Envoy's configuration for a container whose gateway and trace collector have these names."""
-    source = DEPLOY / "envoy" / "envoy.yaml.j2"
-    template = Environment(undefined=StrictUndefined, autoescape=False).from_string(source.read_text())  # noqa: S701 - YAML
-    text = template.render(
-        listen={"host": "0.0.0.0", "port": 8080},
+def envoy(gateway: str, collector: str | None, public_tls_port: str | None) -> str:
+    """Envoy's configuration for a container whose gateway and trace collector have these names.
+
+    It serves TLS if there is a port by which clients reach that, which may be known only where the container starts.
+    """
+    text = rendered_envoy(
+        listen={"hosts": ["0.0.0.0"], "port": 8080},
+        tls=public_tls_port
+        and {"port": 8443, "public_port": public_tls_port, "certificate": "/etc/envoy/certificate.yaml"},
         gateway={"host": gateway, "port": 8080},
         admin={"host": "0.0.0.0", "port": 9901},
         otlp={"host": collector, "port": 4317, "tls": False} if collector else None,
@@ -132,9 +136,12 @@ def main() -> int:
     known, processes = settings(), ["gateway", *services()]
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     inputs = {
-        DEPLOY / "envoy" / "compose.yaml": envoy("gateway", "otel-collector"),
-        CHART / "files" / "envoy.yaml": envoy("GATEWAY_HOST", None),
-        CHART / "files" / "envoy-traced.yaml": envoy("GATEWAY_HOST", "COLLECTOR_HOST"),
+        DEPLOY / "envoy" / "compose.yaml": envoy("gateway", "otel-collector", "%ENVIRONMENT(EDGE_TLS_PORT)%"),
+        CHART / "files" / "envoy.yaml": envoy("GATEWAY_HOST", None, None),
+        CHART / "files" / "envoy-traced.yaml": envoy("GATEWAY_HOST", "COLLECTOR_HOST", None),
+        CHART / "files" / "envoy-tls.yaml": envoy("GATEWAY_HOST", None, "EDGE_TLS_PORT"),
+        CHART / "files" / "envoy-tls-traced.yaml": envoy("GATEWAY_HOST", "COLLECTOR_HOST", "EDGE_TLS_PORT"),
+        CHART / "files" / "certificate.yaml": (DEPLOY / "envoy" / "certificate.yaml").read_text(),
         CHART / "values.schema.json": json.dumps(schema.of_the_whole(known, processes), indent=2) + "\n",
         SERVICE_CHART / "values.schema.json": json.dumps(schema.of_a_process(known), indent=2) + "\n",
         **observability(),

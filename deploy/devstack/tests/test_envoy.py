@@ -2,6 +2,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from chassis.embedded.certificates import Authority
 from chassis.embedded.ports import free_ports
 from chassis.embedded.process import Command, Process
 from devstack import envoy
@@ -48,8 +50,9 @@ def base() -> int:
 def edge(base: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A real Envoy before nothing at all; see `upstream`."""
     folder = tmp_path_factory.mktemp("envoy")
-    (folder / "envoy.yaml").write_text(envoy.configuration(Ports(base), {}))
-    program = [str(envoy.program()), "-c", str(folder / "envoy.yaml"), "--concurrency", "1", "--disable-hot-restart"]
+    certificates = Authority(folder / "certificates").issue("envoy").certificate.parent
+    file = envoy.write(folder, Ports(base), {}, certificates)
+    program = [str(envoy.program()), "-c", str(file), "--concurrency", "1", "--disable-hot-restart"]
     admin = f"http://127.0.0.1:{base + 9}/ready"
     command = Command([*program, "--file-flush-interval-msec", "10", "--log-level", "warn"], {"PATH": os.defpath})
     running = Process.started("Envoy", command, folder / "envoy.log", lambda: request("GET", admin)[0] == 200, 30)
@@ -93,8 +96,8 @@ def assert_problem(head: str, body: dict[str, Any], status: int) -> None:
     assert f" {status} " in head.splitlines()[0]
     assert "content-type: application/problem+json" in head
     assert "x-content-type-options: nosniff" in head
-    assert f"x-request-id: {body['request_id']}" in head
-    assert f"x-trace-id: {body['trace_id']}" in head
+    assert f"\nx-request-id: {body['request_id']}\n" in head
+    assert f"\nx-trace-id: {body['trace_id']}\n" in head
     assert re.fullmatch("[0-9a-f]{32}", str(body["trace_id"]))
     assert (body["status"], bool(body["title"]), bool(body["detail"])) == (status, True, True)
 
@@ -106,8 +109,9 @@ def test_envoy_accepts_its_configuration_with_and_without_a_collector() -> None:
 def test_a_configuration_that_envoy_refuses_is_shown_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    template = tmp_path / "envoy.yaml.j2"
-    template.write_text(envoy.TEMPLATE.read_text().replace("codec_type: AUTO", "codec_type: SLOW"))
+    shutil.copytree(envoy.TEMPLATE.parent, tmp_path, dirs_exist_ok=True)
+    template = tmp_path / envoy.TEMPLATE.name
+    template.write_text(template.read_text().replace("codec_type: {{ codec }}", "codec_type: SLOW"))
     monkeypatch.setattr(envoy, "TEMPLATE", template)
     with pytest.raises(StackError, match=r"(?s)Envoy refuses .*SLOW"):
         envoy.validate(Ports(9000))
@@ -124,7 +128,7 @@ def test_a_configuration_that_envoy_refuses_is_shown_with_its_reason(
 def test_traces_go_where_opentelemetry_is_told(endpoint: str, host: str, port: int, secured: bool) -> None:
     rendered = envoy.configuration(Ports(9000), {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
     assert f"{{ address: {host}, port_value: {port} }}" in rendered
-    assert ("transport_sockets.tls" in rendered) is secured
+    assert ("UpstreamTlsContext" in rendered) is secured
 
 
 @pytest.mark.parametrize("endpoint", ["ftp://collector", "http://"])
@@ -134,9 +138,11 @@ def test_a_collector_that_is_no_address_is_named(endpoint: str) -> None:
 
 
 def test_without_a_gateway_the_answer_is_a_503_problem_that_says_when_to_return(edge: int) -> None:
-    answer, body = ask(edge)
-    assert_problem(f"http/1.1 {answer.status} x\n{answer.headers}".lower(), body, 503)
-    assert answer.headers["retry-after"] == "1"
+    for traceparent in ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "nonsense"):
+        answer, body = ask(edge, Traceparent=traceparent)
+        assert_problem(f"http/1.1 {answer.status} x\n{answer.headers}".lower(), body, 503)
+        assert answer.headers["retry-after"] == "1"
+        assert (str(body["trace_id"]) in traceparent) is (traceparent != "nonsense")
 
 
 def test_a_gateway_that_comes_back_within_the_retries_costs_no_error(edge: int) -> None:
@@ -217,6 +223,46 @@ def test_a_trace_begins_here_or_goes_on(edge: int, upstream: None) -> None:
     assert body["headers"]["traceparent"].endswith("-01")
 
 
+TRACE, SPAN_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+@pytest.mark.parametrize(
+    "given", [f" 00-{TRACE}-{SPAN_ID}-01 ", f"cc-{TRACE}-{SPAN_ID}-01", f"cc-{TRACE}-{SPAN_ID}-01-what-comes-later"]
+)
+def test_a_traceparent_is_understood_as_far_as_its_version_lets(edge: int, upstream: None, given: str) -> None:
+    answer, body = ask(edge, Traceparent=given, Tracestate="a=b")
+    assert answer.headers["x-trace-id"] == TRACE
+    assert re.fullmatch(f"00-{TRACE}-(?!{SPAN_ID})[0-9a-f]{{16}}-01", body["headers"]["traceparent"])
+    assert body["headers"]["tracestate"] == "a=b"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        f"ff-{TRACE}-{SPAN_ID}-01",
+        f"00-{TRACE.upper()}-{SPAN_ID}-01",
+        f"00-{TRACE}-{SPAN_ID.upper()}-01",
+        f"00-{TRACE}-{SPAN_ID}-0A",
+        f"00-{TRACE}-{SPAN_ID}-01-more",
+        f"cc-{TRACE}-{SPAN_ID}-01more",
+        f"00-{'0' * 32}-{SPAN_ID}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE}-{SPAN_ID}-01, 00-{TRACE}-{SPAN_ID}-01",
+        "nonsense",
+    ],
+)
+def test_a_traceparent_that_breaks_its_rules_is_ignored_and_a_trace_begins(
+    edge: int, upstream: None, given: str
+) -> None:
+    answer, body = ask(edge, Traceparent=given, Tracestate="a=b", X_Edge_Traceparent=f"00-{TRACE}-{SPAN_ID}-01")
+    begun = answer.headers["x-trace-id"]
+    assert re.fullmatch("[0-9a-f]{32}", begun)
+    assert begun != TRACE
+    assert body["headers"]["traceparent"].startswith(f"00-{begun}-")
+    assert body["headers"]["tracestate"] == ""
+    assert "x-edge-traceparent" not in body["headers"]
+
+
 def test_the_callers_address_is_appended_to_what_it_claims(edge: int, upstream: None) -> None:
     _, body = ask(edge, X_Forwarded_For="203.0.113.9")
     claimed, _, added = body["headers"]["x-forwarded-for"].partition(",")
@@ -240,8 +286,9 @@ def test_paths_are_resolved_but_never_merged_or_unescaped(edge: int, upstream: N
 
 
 def test_two_envoys_cannot_share_a_port(edge: int, tmp_path: Path) -> None:
-    file = tmp_path / "envoy.yaml"
-    file.write_text(envoy.configuration(Ports(edge), {}).replace(f"port_value: {edge + 9}", "port_value: 0"))
+    certificates = Authority(tmp_path / "certificates").issue("envoy").certificate.parent
+    file = envoy.write(tmp_path, Ports(edge), {}, certificates)
+    file.write_text(file.read_text().replace(f"port_value: {edge + 9}", "port_value: 0"))
     command = [envoy.program(), "-c", file, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode != 0
