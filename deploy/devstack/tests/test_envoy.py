@@ -7,7 +7,8 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -49,19 +50,34 @@ def base() -> int:
 @pytest.fixture(scope="module")
 def edge(base: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A real Envoy before nothing at all; see `upstream`."""
-    folder = tmp_path_factory.mktemp("envoy")
+    with running(base, tmp_path_factory.mktemp("envoy"), {}):
+        yield base
+
+
+@contextmanager
+def running(base: int, folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """Run Envoy as the stack would with these variables."""
     certificates = Authority(folder / "certificates").issue("envoy").certificate.parent
-    file = envoy.write(folder, Ports(base), {}, certificates)
+    file = envoy.write(folder, Ports(base), environment, certificates)
     program = [str(envoy.program()), "-c", str(file), "--concurrency", "1", "--disable-hot-restart"]
     admin = f"http://127.0.0.1:{base + 9}/ready"
     command = Command([*program, "--file-flush-interval-msec", "10", "--log-level", "warn"], {"PATH": os.defpath})
-    running = Process.started("Envoy", command, folder / "envoy.log", lambda: request("GET", admin)[0] == 200, 30)
-    yield base
-    running.stop()
+    process = Process.started("Envoy", command, folder / "envoy.log", lambda: request("GET", admin)[0] == 200, 60)
+    try:
+        yield
+    finally:
+        process.stop()
 
 
 @pytest.fixture
 def upstream(edge: int) -> Iterator[None]:
+    with answering(edge):
+        yield
+
+
+@contextmanager
+def answering(edge: int) -> Iterator[None]:
+    """Stand behind an Envoy."""
     with ThreadingHTTPServer(("127.0.0.1", edge + 1), Upstream) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -194,18 +210,58 @@ def test_a_request_keeps_its_id_and_gets_one_if_it_has_none(edge: int, upstream:
 
 
 @pytest.mark.parametrize(
-    ("sampler", "ratio", "percent"),
+    ("sampler", "ratio", "millionths"),
     [
-        ("", "", "25.0"),
-        ("parentbased_always_on", "0.5", "100"),
-        ("parentbased_traceidratio", "0.25", "25.0"),
-        ("traceidratio", "7", "100.0"),
-        ("always_off", "", "0"),
+        ("", "", 250_000),
+        ("parentbased_always_on", "0.5", 1_000_000),
+        ("parentbased_traceidratio", "0.05", 50_000),
+        ("traceidratio", "7", 1_000_000),
+        ("always_off", "", 0),
     ],
 )
-def test_as_many_traces_begin_here_as_opentelemetry_is_told(sampler: str, ratio: str, percent: str) -> None:
+def test_the_share_that_opentelemetry_is_told_is_envoys_too(sampler: str, ratio: str, millionths: int) -> None:
     told = {"OTEL_TRACES_SAMPLER": sampler} | ({"OTEL_TRACES_SAMPLER_ARG": ratio} if ratio else {})
-    assert f"random_sampling: {{ value: {percent} }}" in envoy.configuration(Ports(9000), told)
+    assert f"numerator: {millionths}, denominator: MILLION" in envoy.configuration(Ports(9000), told)
+
+
+@pytest.mark.parametrize(("ratio", "least", "most"), [("0", 0, 0), ("0.2", 10, 80), ("1", 200, 200)])
+def test_so_many_of_the_traces_that_begin_here_are_recorded_and_others_as_their_callers_say(
+    tmp_path: Path, ratio: str, least: int, most: int
+) -> None:
+    base = free_ports(SPAN)
+    told = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": ratio}
+    with running(base, tmp_path, told), answering(base):
+        begun = [ask(base)[1]["headers"]["traceparent"] for _ in range(200)]
+        for flags in ("00", "01"):
+            _, body = ask(base, traceparent=f"00-{TRACE}-{SPAN_ID}-{flags}")
+            assert body["headers"]["traceparent"].endswith(f"-{flags}")
+    # The chance of another outcome is below one in a million.
+    assert least <= sum(traceparent.endswith("-01") for traceparent in begun) <= most
+
+
+def test_a_request_id_that_is_none_is_replaced(edge: int, upstream: None) -> None:
+    for given in ('evil"\\ password=1', "x" * 129, "a b", "\u00e9"):
+        answer, body = ask(edge, x_request_id=given)
+        assert re.fullmatch("[0-9a-f-]{36}", answer.headers["x-request-id"]), given
+        assert body["headers"]["x-request-id"] == answer.headers["x-request-id"]
+    answer, body = ask(edge, x_request_id="x" * 128)
+    assert answer.headers["x-request-id"] == body["headers"]["x-request-id"] == "x" * 128
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", 403),
+        (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n", 404),
+    ],
+)
+@pytest.mark.parametrize("more", [b"", b"X-Request-Id: mine\r\n"])
+def test_what_is_refused_before_it_is_routed_is_a_problem_with_ids(
+    edge: int, upstream: None, sent: bytes, status: int, more: bytes
+) -> None:
+    head, body = raw(edge, sent + more + b"\r\n")
+    assert_problem(head, body, status)
+    assert not more or body["request_id"] == "mine"
 
 
 def test_a_ratio_that_is_none_is_named() -> None:

@@ -7,6 +7,8 @@ import logging
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
 
@@ -20,6 +22,7 @@ from chassis.sampling import SLOW_S
 from chassis.telemetry import propagator, tracer
 from gateway import metrics
 from gateway.addresses import Network, client_address
+from gateway.representation import Headers
 
 log = logging.getLogger("gateway.access")
 
@@ -52,8 +55,7 @@ class Observation:
             return
         headers = dict(scope["headers"])
         request_id = _request_id(headers.get(b"x-request-id", b""))
-        peer = scope["client"][0] if scope["client"] else None
-        scope["neoforge.address"] = client_address(peer, scope["headers"], self._proxies, self._forwarded_header)
+        self._address(scope)
         entered = logs.request_id.set(request_id)
         try:
             if scope["path"] in _UNSEEN:
@@ -62,6 +64,26 @@ class Observation:
                 await self._observed(scope, receive, send, request_id, _parent(headers))
         finally:
             logs.request_id.reset(entered)
+
+    @contextmanager
+    def refused(self, scope: Scope, status: int) -> Iterator[Headers]:
+        """Observe what is answered before it is a request, and give the headers of its ids; as of any request."""
+        headers = dict(scope["headers"])
+        request_id = _request_id(headers.get(b"x-request-id", b""))
+        self._address(scope)
+        entered = logs.request_id.set(request_id)
+        try:
+            with telemetry.within(
+                tracer.start_span(scope["method"], context=_parent(headers), kind=SpanKind.SERVER)
+            ) as span:
+                yield _ids(request_id, f"{span.get_span_context().trace_id:032x}")
+                _tell(scope, span, status, 0.0)
+        finally:
+            logs.request_id.reset(entered)
+
+    def _address(self, scope: Scope) -> None:
+        peer = scope["client"][0] if scope["client"] else None
+        scope["neoforge.address"] = client_address(peer, scope["headers"], self._proxies, self._forwarded_header)
 
     async def _observed(self, scope: Scope, receive: Receive, send: Send, request_id: str, parent: Context) -> None:
         started = time.perf_counter()
@@ -159,9 +181,7 @@ def _query(query: bytes) -> str:
 
 
 def _with_ids(send: Send, request_id: str, trace_id: str) -> Send:
-    ids = [(b"x-request-id", request_id.encode())]
-    if trace_id:
-        ids.append((b"x-trace-id", trace_id.encode()))
+    ids = _ids(request_id, trace_id)
 
     async def identified(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -169,6 +189,13 @@ def _with_ids(send: Send, request_id: str, trace_id: str) -> Send:
         await send(message)
 
     return identified
+
+
+def _ids(request_id: str, trace_id: str) -> Headers:
+    ids = [(b"x-request-id", request_id.encode())]
+    if trace_id:
+        ids.append((b"x-trace-id", trace_id.encode()))
+    return ids
 
 
 def _request_id(given: bytes) -> str:

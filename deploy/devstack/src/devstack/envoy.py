@@ -24,6 +24,7 @@ CERTIFICATE = TEMPLATE.with_name("certificate.yaml")
 IN_CONTAINERS = "/etc/envoy-tls"
 """Where CERTIFICATE looks for its files."""
 OTLP_PORT = 4317
+MILLION = 1_000_000
 
 
 def program() -> Path:
@@ -54,7 +55,7 @@ def configuration(ports: Ports, environment: Mapping[str, str], certificate: Pat
         gateway={"host": HOST, "port": ports.gateway},
         admin={"host": HOST, "port": ports.envoy_admin},
         otlp=_collector(environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")),
-        sampled_percent=_sampled_percent(environment),
+        sampled_millionths=_sampled_millionths(environment),
     )
 
 
@@ -79,16 +80,16 @@ def validate(ports: Ports) -> None:
             raise StackError(f"Envoy refuses {TEMPLATE}:\n{done.stderr.strip()}")
 
 
-def _sampled_percent(environment: Mapping[str, str]) -> float:
+def _sampled_millionths(environment: Mapping[str, str]) -> int:
     """Sample what begins at Envoy as the processes behind it sample what begins there: by OTEL_TRACES_SAMPLER."""
     sampler = environment.get("OTEL_TRACES_SAMPLER", "").removeprefix("parentbased_")
     if sampler in {"", "always_off"}:
-        return 0 if sampler else 100 * RATIO
+        return 0 if sampler else round(MILLION * RATIO)
     if sampler != "traceidratio":
-        return 100
+        return MILLION
     given = environment.get("OTEL_TRACES_SAMPLER_ARG", "1")
     try:
-        return round(100 * min(1.0, max(0.0, float(given))), 4)
+        return round(MILLION * min(1.0, max(0.0, float(given))))
     except ValueError:
         raise StackError(f"OTEL_TRACES_SAMPLER_ARG is no ratio: {given}. Example: 0.1") from None
 
