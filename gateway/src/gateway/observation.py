@@ -51,7 +51,7 @@ class Observation:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        request_id = _request_id(headers.get(b"x-request-id", b""))
+        request_id = request_id_of(headers.get(b"x-request-id", b""))
         peer = scope["client"][0] if scope["client"] else None
         scope["neoforge.address"] = client_address(peer, scope["headers"], self._proxies, self._forwarded_header)
         entered = logs.request_id.set(request_id)
@@ -59,7 +59,7 @@ class Observation:
             if scope["path"] in _UNSEEN:
                 await self._app(scope, receive, _with_ids(send, request_id, ""))
             else:
-                await self._observed(scope, receive, send, request_id, _parent(headers))
+                await self._observed(scope, receive, send, request_id, parent_of(headers))
         finally:
             logs.request_id.reset(entered)
 
@@ -171,7 +171,7 @@ def _with_ids(send: Send, request_id: str, trace_id: str) -> Send:
     return identified
 
 
-def _request_id(given: bytes) -> str:
+def request_id_of(given: bytes) -> str:
     """Give the id that came if it is sane (1 to 128 of A-Z, a-z, 0-9, `.`, `_`, `-`), else a new UUID."""
     if _SANE_ID.fullmatch(given):
         return given.decode()
@@ -187,7 +187,8 @@ def new_id() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def _parent(headers: dict[bytes, bytes]) -> Context:
+def parent_of(headers: dict[bytes, bytes]) -> Context:
+    """Give the span that a request is part of, by its headers: none unless they follow Trace Context."""
     carrier = {
         name: headers[name.encode()].decode("latin-1")
         for name in ("traceparent", "tracestate")

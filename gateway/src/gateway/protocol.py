@@ -3,12 +3,13 @@
 import re
 from typing import ClassVar, Final
 
+from opentelemetry.context import attach, detach
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from chassis import logs
+from chassis import logs, telemetry
 from gateway import problems
 from gateway.headers import API_POLICY
-from gateway.observation import new_id
+from gateway.observation import parent_of, request_id_of
 from gateway.problems import Problem
 
 HEAD_LIMIT: Final = 32 * 1024
@@ -20,7 +21,7 @@ _HIDDEN: Final = re.compile(rb"%(2f|5c|00)", re.IGNORECASE)
 
 
 class GatewayProtocol(HttpToolsProtocol):
-    """One connection. What is refused here never becomes a request, so it has a request id but no route and no span."""
+    """One connection. What is refused here never becomes a request: it has no route, no span, the ids it brought."""
 
     public_url: ClassVar[str] = ""
     _in_head = True
@@ -57,8 +58,14 @@ class GatewayProtocol(HttpToolsProtocol):
     def _refused_head(self) -> Problem | None:
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_LIMIT:
             return _too_large()
+        version = self.parser.get_http_version()
+        if version not in {"1.0", "1.1"}:
+            return Problem("MALFORMED_REQUEST", "This server speaks HTTP/1.1, and HTTP/1.0.")
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and (codings != [b"chunked"] or version == "1.0"):
+            return Problem("MALFORMED_REQUEST", "A body comes in chunks or by its length (RFC 9112, section 6.1).")
         hosts = [value for name, value in self.headers if name == b"host"]
-        needed = self.parser.get_http_version() != "1.0"
+        needed = version != "1.0"
         if not needed <= len(hosts) <= 1 or not all(map(_HOST.fullmatch, hosts)):
             return Problem("MALFORMED_REQUEST", "A request names its host, once (RFC 9112, section 3.2).")
         if _HIDDEN.search(self.url.partition(b"?")[0]):
@@ -75,8 +82,11 @@ class GatewayProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, and close the connection, whose framing nobody knows any more."""
         problem = self._refusal or Problem("MALFORMED_REQUEST", msg)
-        logs.request_id.set(request_id := new_id())
-        body = problems.body(problem, self.public_url, "")
+        known = {} if self._in_head else dict(self.headers)
+        logs.request_id.set(request_id := request_id_of(known.get(b"x-request-id", b"")))
+        entered = attach(parent_of(known))
+        body, trace_id = problems.body(problem, self.public_url, ""), telemetry.trace_id()
+        detach(entered)
         head = [
             STATUS_LINE[int(problem.type.status)],
             b"content-type: " + problems.MEDIA_TYPE.encode() + b"\r\n",
@@ -85,6 +95,7 @@ class GatewayProtocol(HttpToolsProtocol):
             b"x-content-type-options: nosniff\r\n",
             b"cache-control: no-store\r\n",
             b"x-request-id: " + request_id.encode() + b"\r\n",
+            b"x-trace-id: " + trace_id.encode() + b"\r\n" if trace_id else b"",
             b"connection: close\r\n\r\n",
         ]
         self.transport.write(b"".join(head) + body)
