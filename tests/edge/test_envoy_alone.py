@@ -77,6 +77,17 @@ async def test_its_own_refusal_is_the_same_over_every_version_of_http(edge: Edge
         assert problem == json.loads(answers[0].body)
 
 
+async def test_a_gateway_that_cannot_be_reached_is_noticed_and_the_only_one_is_tried_again(hasty: Edge) -> None:
+    outliers = "cluster.gateway.outlier_detection"
+    async with client("HTTP/1.1", hasty.ports.edge_tls, hasty.authority) as connection:
+        assert (await connection.ask("GET", "/1")).status == 503
+        noticed = f"{outliers}.ejections_detected_consecutive_local_origin_failure"
+        wait_for(lambda: hasty.statistic(noticed), PATIENCE_S, what="that it is noticed")
+        assert hasty.statistic(f"{outliers}.ejections_active") == 0
+        with a_gateway(hasty):
+            assert (await connection.ask("GET", "/1")).body == b"y"
+
+
 # --- with one ---------------------------------------------------------------------------------------------------------
 
 
