@@ -1,67 +1,98 @@
-"""The chart's Envoy: what its configuration takes from the values."""
+"""Envoy in containers: from the local stack's template, accepted by Envoy, with TLS where that is asked for."""
+
+import os
+import subprocess
+from pathlib import Path
 
 import pytest
-import yaml
-from charts import CHART, Object, rendered
+from charts import ROOT, Object, pods, refusal, rendered
 
-from chassis.sampling import RATIO
+from chassis.embedded.certificates import Authority
+from devstack import envoy
 
 pytestmark = pytest.mark.xdist_group("chart")
 
-DEFAULT = CHART / "examples" / "default.yaml"
+TLS = ("--set", "edge.tls.secret=edge-tls")
+TRACED = ("--set", "global.env.OTEL_EXPORTER_OTLP_ENDPOINT=http://otel.monitoring:4317")
+BOTH_FAMILIES = ("--set", "edge.listen=::")
 
 
-def objects(**env: str) -> list[Object]:
-    values = [f"--set-string=global.env.{name}={value}" for name, value in env.items()]
-    return rendered("--values", DEFAULT, *values)
+def accepted(folder: Path, files: dict[str, str]) -> None:
+    """Let Envoy check a configuration whose files lie elsewhere than they will."""
+    Authority(folder).issue("envoy")
+    for name, text in files.items():
+        placed = text.replace("/etc/envoy/", f"{folder}/").replace("/etc/envoy-tls", f"{folder}/envoy")
+        (folder / name).write_text(placed)
+    command = [envoy.program(), "--mode", "validate", "--config-path", folder / "envoy.yaml", "--log-level", "error"]
+    environment = os.environ | {"EDGE_TLS_PORT": "8443"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
 
 
-def envoy(found: list[Object]) -> Object:
-    (text,) = (item["data"]["envoy.yaml"] for item in found if "envoy.yaml" in item.get("data", {}))
-    configuration: Object = yaml.safe_load(text.replace("!ignore ", ""))  # Envoy's own tag
-    return configuration
+def of_the_edge(objects: list[Object], kind: str) -> Object:
+    (found,) = (item for item in objects if (item["kind"], item["metadata"]["name"]) == (kind, "neoforge-edge"))
+    return found
 
 
-def sampled(configuration: Object) -> int:
-    (listener, *_) = configuration["static_resources"]["listeners"]
-    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    sampler = manager["tracing"]["provider"]["typed_config"]["sampler"]["typed_config"]
-    millionths: int = sampler["wrapped_sampler"]["typed_config"]["sampling_percentage"]["numerator"]
-    return millionths
-
-
-@pytest.mark.parametrize(
-    ("sampler", "ratio", "millionths"),
-    [
-        ("", "", round(1_000_000 * RATIO)),
-        ("parentbased_always_on", "", 1_000_000),
-        ("parentbased_always_off", "", 0),
-        ("parentbased_traceidratio", "0.05", 50_000),
-        ("traceidratio", "", 1_000_000),
-    ],
-)
-def test_envoy_records_the_share_of_traces_that_all_processes_are_told(
-    sampler: str, ratio: str, millionths: int
+@pytest.mark.parametrize("tls", [(), TLS])
+@pytest.mark.parametrize("traced", [(), TRACED])
+@pytest.mark.parametrize("families", [(), BOTH_FAMILIES])
+def test_envoy_accepts_what_the_chart_makes_for_it(
+    tmp_path: Path, tls: tuple[str, ...], traced: tuple[str, ...], families: tuple[str, ...]
 ) -> None:
-    told = {"OTEL_TRACES_SAMPLER": sampler, "OTEL_TRACES_SAMPLER_ARG": ratio}
-    assert sampled(envoy(objects(**{name: value for name, value in told.items() if value}))) == millionths
+    files = of_the_edge(rendered(*tls, *traced, *families), "ConfigMap")["data"]
+    accepted(tmp_path, files)
+    text = files["envoy.yaml"]
+    assert ("DownstreamTlsContext" in text, "certificate.yaml" in files) == (bool(tls), bool(tls))
+    assert ("otel.monitoring" in text) is bool(traced)
+    assert ('"0.0.0.0"' in text, '"::", ipv4_compat: true' in text) == (not families, bool(families))
+    assert not [
+        left
+        for left in ("GATEWAY_HOST", "COLLECTOR_HOST", "COLLECTOR_PORT", "SAMPLED", "EDGE_TLS_PORT")
+        if left in text
+    ]
+
+
+def test_envoy_accepts_what_compose_gives_it(tmp_path: Path) -> None:
+    folder = ROOT / "deploy" / "envoy"
+    files = {"envoy.yaml": "compose.yaml", "certificate.yaml": "certificate.yaml"}
+    accepted(tmp_path, {name: (folder / source).read_text() for name, source in files.items()})
+
+
+def test_with_a_certificate_the_edge_is_reached_over_tls_by_tcp_and_udp() -> None:
+    objects = rendered(*TLS, "--set", "edge.tls.port=9443")
+    ports = of_the_edge(objects, "Service")["spec"]["ports"]
+    assert [(p["name"], p["port"], p.get("protocol", "TCP")) for p in ports if p["port"] == 9443] == [
+        ("https", 9443, "TCP"),
+        ("quic", 9443, "UDP"),
+    ]
+    assert 'h3=":9443"' in of_the_edge(objects, "ConfigMap")["data"]["envoy.yaml"]
+    (rule, *_) = of_the_edge(objects, "NetworkPolicy")["spec"]["ingress"]
+    assert rule["ports"] == [{"port": 8080}, {"port": 8443}, {"port": 8443, "protocol": "UDP"}]
+    (pod,) = (pod for whose, pod in pods(objects) if whose == "Deployment neoforge-edge")
+    assert {"name": "tls", "secret": {"secretName": "edge-tls", "defaultMode": 0o440}} in pod["volumes"]
+    assert {"name": "tls", "mountPath": "/etc/envoy-tls", "readOnly": True} in pod["containers"][0]["volumeMounts"]
+
+
+def test_without_one_nothing_of_it_is_there() -> None:
+    objects = rendered()
+    assert [port["name"] for port in of_the_edge(objects, "Service")["spec"]["ports"]] == ["http", "admin"]
+    assert of_the_edge(objects, "Service")["spec"]["type"] == "ClusterIP"
+    (pod,) = (pod for whose, pod in pods(objects) if whose == "Deployment neoforge-edge")
+    assert {volume["name"] for volume in pod["volumes"]} == {"configuration", "tmp"}
+
+
+def test_from_outside_it_can_be_reached_straight_and_sees_who_calls() -> None:
+    asked = ("edge.service.type=LoadBalancer", "edge.service.annotations.pool=public")
+    service = of_the_edge(rendered(*BOTH_FAMILIES, *(word for given in asked for word in ("--set", given))), "Service")
+    assert (service["spec"]["type"], service["spec"]["externalTrafficPolicy"]) == ("LoadBalancer", "Local")
+    assert service["spec"]["ipFamilyPolicy"] == "PreferDualStack"
+    assert service["metadata"]["annotations"] == {"pool": "public"}
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "port", "encrypted"),
-    [("http://otel.example.com", 4317, False), ("https://otel.example.com:14317", 14317, True)],
+    ("setting", "words"),
+    [("edge.listen=10.0.0.1", "listen"), ("edge.tls.port=0", "port"), ("edge.service.type=External", "type")],
 )
-def test_spans_go_where_the_endpoint_says_and_as_it_says(endpoint: str, port: int, encrypted: bool) -> None:
-    found = objects(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
-    (cluster,) = (c for c in envoy(found)["static_resources"]["clusters"] if c["name"] == "otlp")
-    (place,) = (e["endpoint"]["address"] for e in cluster["load_assignment"]["endpoints"][0]["lb_endpoints"])
-    assert place["socket_address"] == {"address": "otel.example.com", "port_value": port}
-    assert ("transport_socket" in cluster) == encrypted
-    policies = {p["metadata"]["name"]: p["spec"] for p in found if p["kind"] == "NetworkPolicy"}
-    open_to_all = {
-        name.removesuffix("-serve")
-        for name, spec in policies.items()
-        if any(rule.get("ports") == [{"port": port}] and "to" not in rule for rule in spec.get("egress", []))
-    }
-    processes = {p["metadata"]["name"] for p in found if p["kind"] == "Deployment"}
-    assert processes <= open_to_all
+def test_what_the_edge_cannot_be_is_refused(setting: str, words: str) -> None:
+    assert words in refusal("--set", setting)

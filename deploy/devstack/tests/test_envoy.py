@@ -49,8 +49,8 @@ def base() -> int:
 
 @pytest.fixture(scope="module")
 def edge(base: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A real Envoy before nothing at all; see `upstream`."""
-    with running(base, tmp_path_factory.mktemp("envoy"), {}):
+    """A real Envoy before nothing at all, which records every trace as in the local stack; see `upstream`."""
+    with running(base, tmp_path_factory.mktemp("envoy"), {"OTEL_TRACES_SAMPLER": "parentbased_always_on"}):
         yield base
 
 
@@ -192,6 +192,12 @@ def retries(edge: int) -> str:
         (b"GARBAGE\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
         (b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /%00 HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n\r\n", 400),
+        (b"GET /%00 HTTP/1.1\r\nHost: x\r\nTraceparent: nonsense\r\n\r\n", 400),
+        (b"GET /%00 HTTP/1.1\r\nHost: x\r\nTraceparent: nonsense\r\nX-Request-Id: mine\r\n\r\n", 400),
+        (b"GET / HTTP/1.0\r\nHost: x\r\n\r\n", 426),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\nX-Request-Id: mine\r\n\r\n", 404),
         (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 40_000 + b"\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: a\r\n" * 150 + b"\r\n", 431),
     ],

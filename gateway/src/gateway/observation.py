@@ -54,14 +54,14 @@ class Observation:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        request_id = _request_id(headers.get(b"x-request-id", b""))
+        request_id = request_id_of(headers.get(b"x-request-id", b""))
         self._address(scope)
         entered = logs.request_id.set(request_id)
         try:
             if scope["path"] in _UNSEEN:
                 await self._app(scope, receive, _with_ids(send, request_id, ""))
             else:
-                await self._observed(scope, receive, send, request_id, _parent(headers))
+                await self._observed(scope, receive, send, request_id, parent_of(headers))
         finally:
             logs.request_id.reset(entered)
 
@@ -69,12 +69,12 @@ class Observation:
     def refused(self, scope: Scope, status: int) -> Iterator[Headers]:
         """Observe what is answered before it is a request, and give the headers of its ids; as of any request."""
         headers = dict(scope["headers"])
-        request_id = _request_id(headers.get(b"x-request-id", b""))
+        request_id = request_id_of(headers.get(b"x-request-id", b""))
         self._address(scope)
         entered = logs.request_id.set(request_id)
         try:
             with telemetry.within(
-                tracer.start_span(scope["method"], context=_parent(headers), kind=SpanKind.SERVER)
+                tracer.start_span(scope["method"], context=parent_of(headers), kind=SpanKind.SERVER)
             ) as span:
                 yield _ids(request_id, f"{span.get_span_context().trace_id:032x}")
                 _tell(scope, span, status, 0.0)
@@ -198,7 +198,7 @@ def _ids(request_id: str, trace_id: str) -> Headers:
     return ids
 
 
-def _request_id(given: bytes) -> str:
+def request_id_of(given: bytes) -> str:
     """Give the id that came if it is sane (1 to 128 of A-Z, a-z, 0-9, `.`, `_`, `-`), else a new UUID."""
     if _SANE_ID.fullmatch(given):
         return given.decode()
@@ -214,7 +214,8 @@ def new_id() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def _parent(headers: dict[bytes, bytes]) -> Context:
+def parent_of(headers: dict[bytes, bytes]) -> Context:
+    """Give the span that a request is part of, by its headers: none unless they follow Trace Context."""
     carrier = {
         name: headers[name.encode()].decode("latin-1")
         for name in ("traceparent", "tracestate")

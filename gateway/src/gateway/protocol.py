@@ -64,8 +64,14 @@ class GatewayProtocol(HttpToolsProtocol):
     def _refused_head(self) -> Problem | None:
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_LIMIT:
             return _too_large()
+        version = self.parser.get_http_version()
+        if version not in {"1.0", "1.1"}:
+            return Problem("MALFORMED_REQUEST", "This server speaks HTTP/1.1, and HTTP/1.0.")
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and (codings != [b"chunked"] or version == "1.0"):
+            return Problem("MALFORMED_REQUEST", "A body comes in chunks or by its length (RFC 9112, section 6.1).")
         hosts = [value for name, value in self.headers if name == b"host"]
-        needed = self.parser.get_http_version() != "1.0"
+        needed = version != "1.0"
         if not needed <= len(hosts) <= 1 or not all(map(_HOST.fullmatch, hosts)):
             return Problem("MALFORMED_REQUEST", "A request names its host, once (RFC 9112, section 3.2).")
         if _HIDDEN.search(self.url.partition(b"?")[0]):
@@ -106,7 +112,7 @@ class GatewayProtocol(HttpToolsProtocol):
             "method": self.parser.get_method().decode() if path else _UNKNOWN,  # else it has none yet, and says DELETE
             "path": path.decode("latin-1"),
             "query_string": query,
-            "headers": self.headers or [],
+            "headers": [] if self._in_head else self.headers,
             "client": self.client,
             "scheme": self.scheme,
             "http_version": self.parser.get_http_version(),

@@ -77,6 +77,11 @@ class Stack:
         return f"https://localhost:{self.ports.edge_tls}"
 
     @property
+    def authority(self) -> Path:
+        """Whom to trust there."""
+        return self.folders.certificates / "ca.crt"
+
+    @property
     def mail_url(self) -> str:
         """Where people read the mail that was caught."""
         return f"http://localhost:{self.ports.mail_page}/"
@@ -202,7 +207,7 @@ class Stack:
             "NEOFORGE_MIGRATION_DATABASE_URL": self._database_url(f"{service.name}_owner"),
             "NEOFORGE_TRUSTED_CALLERS": "gateway",
             "NEOFORGE_SMTP_URL": f"smtp://{HOST}:{ports.mail}",
-            "NEOFORGE_SMTP_CA": str(self.folders.certificates / "ca.crt"),
+            "NEOFORGE_SMTP_CA": str(self.authority),
             "NEOFORGE_MAIL_FROM": "NeoForge <no-reply@neoforge.test>",
             "NEOFORGE_INVITATION_URL": f"{self.url}/api/v1/invitations/{{token}}",
             "NEOFORGE_SUBSCRIPTION_URL": f"{self.url}/api/v1/status/subscriptions/{{token}}",
