@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from jinja2 import Environment, StrictUndefined
+
+from devstack.envoy import MILLION
+from devstack.envoy import rendered as rendered_envoy
 
 DEPLOY = Path(__file__).parent
 ROOT = DEPLOY.parent
@@ -31,6 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 KUBERNETES = "1.31"
+COLLECTORS = {
+    "": None,
+    "-traced": {"host": "COLLECTOR_HOST", "port": "COLLECTOR_PORT", "tls": False},
+    "-traced-https": {"host": "COLLECTOR_HOST", "port": "COLLECTOR_PORT", "tls": True},
+}
+"""The collectors that a release of the chart may have, by what its file is called."""
 _HEAD = "# Made by `make gen` from {source}; changes belong there.\n"
 
 
@@ -47,16 +55,21 @@ def settings() -> list[str]:
     return sorted({f"NEOFORGE_{field.upper()}" for kind in kinds for field in kind.model_fields})
 
 
-def envoy(gateway: str, collector: str | None) -> str:
-    """Envoy's configuration for a container whose gateway and trace collector have these names."""
-    source = DEPLOY / "envoy" / "envoy.yaml.j2"
-    template = Environment(undefined=StrictUndefined, autoescape=False).from_string(source.read_text())  # noqa: S701 - YAML
-    text = template.render(
-        listen={"host": "0.0.0.0", "port": 8080},
+def envoy(
+    gateway: str, collector: dict[str, Any] | None, public_tls_port: str | None, sampled: int | str = MILLION
+) -> str:
+    """Envoy's configuration for a container whose gateway and trace collector have these names, `sampled` of a million.
+
+    It serves TLS if there is a port by which clients reach that, which may be known only where the container starts.
+    """
+    text = rendered_envoy(
+        listen={"hosts": ["0.0.0.0"], "port": 8080},
+        tls=public_tls_port
+        and {"port": 8443, "public_port": public_tls_port, "certificate": "/etc/envoy/certificate.yaml"},
         gateway={"host": gateway, "port": 8080},
         admin={"host": "0.0.0.0", "port": 9901},
-        otlp={"host": collector, "port": 4317, "tls": False} if collector else None,
-        sampled_percent=100,
+        otlp=collector,
+        sampled_millionths=sampled,
     )
     return _HEAD.format(source="deploy/envoy/envoy.yaml.j2") + text + "\n"
 
@@ -132,9 +145,15 @@ def main() -> int:
     known, processes = settings(), ["gateway", *services()]
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     inputs = {
-        DEPLOY / "envoy" / "compose.yaml": envoy("gateway", "otel-collector"),
-        CHART / "files" / "envoy.yaml": envoy("GATEWAY_HOST", None),
-        CHART / "files" / "envoy-traced.yaml": envoy("GATEWAY_HOST", "COLLECTOR_HOST"),
+        DEPLOY / "envoy" / "compose.yaml": envoy(
+            "gateway", {"host": "otel-collector", "port": 4317, "tls": False}, "%ENVIRONMENT(EDGE_TLS_PORT)%"
+        ),
+        **{
+            CHART / "files" / f"envoy{encrypted}{traced}.yaml": envoy("GATEWAY_HOST", collector, port, "SAMPLED")
+            for encrypted, port in (("", None), ("-tls", "EDGE_TLS_PORT"))
+            for traced, collector in COLLECTORS.items()
+        },
+        CHART / "files" / "certificate.yaml": (DEPLOY / "envoy" / "certificate.yaml").read_text(),
         CHART / "values.schema.json": json.dumps(schema.of_the_whole(known, processes), indent=2) + "\n",
         SERVICE_CHART / "values.schema.json": json.dumps(schema.of_a_process(known), indent=2) + "\n",
         **observability(),

@@ -28,7 +28,8 @@ _INTRODUCTION = """
 
 <!-- made by `make gen` from ops/metrics.toml -->
 
-Every process has its own `/metrics`: the gateway on its port, services and workers on `NEOFORGE_OPS_LISTEN`.
+Every process has its own `/metrics`: the gateway on its port (in production, not for what came
+through a proxy), services and workers on `NEOFORGE_OPS_LISTEN`.
 Who asks by `Accept` for OpenMetrics gets it, with exemplars (the `trace_id` of a sampled request) on the histograms of
 requests and calls; all others get Prometheus' text format. Each process is a target of its own, so the numbers of one
 that died end with it.

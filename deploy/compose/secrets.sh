@@ -50,17 +50,24 @@ if ! lasts ca.crt; then
     key ca.key
     openssl req -x509 -new -key ca.key -sha256 -days 3650 -subj "/CN=NeoForge compose authority" \
         -addext basicConstraints=critical,CA:true,pathlen:0 -addext keyUsage=critical,keyCertSign,cRLSign -out ca.crt
-    rm -f ./*.tls.crt
+    rm -f ./*.tls.crt edge/tls.crt
 fi
-for process in gateway mail "${processes[@]}"; do
-    lasts "$process.tls.crt" && continue
-    key "$process.tls.key"
-    chmod 644 "$process.tls.key"
-    names="URI:spiffe://neoforge/$process,DNS:$process,DNS:localhost,IP:127.0.0.1"
+issue() { # CERTIFICATE KEY NAME NAMES: each comes whole into its place, so that whoever watches reads no half of it
+    key "$2.new"
+    chmod 644 "$2.new"
     printf '%s\n' basicConstraints=critical,CA:false keyUsage=critical,digitalSignature \
-        extendedKeyUsage=serverAuth,clientAuth "subjectAltName=$names" authorityKeyIdentifier=keyid >extensions
-    openssl req -new -key "$process.tls.key" -subj "/CN=$process" |
-        openssl x509 -req -CA ca.crt -CAkey ca.key -sha256 -days 90 -extfile extensions -out "$process.tls.crt" 2>/dev/null
+        extendedKeyUsage=serverAuth,clientAuth "subjectAltName=$4" authorityKeyIdentifier=keyid >extensions
+    openssl req -new -key "$2.new" -subj "/CN=$3" |
+        openssl x509 -req -CA ca.crt -CAkey ca.key -sha256 -days 90 -extfile extensions -out "$1.new" 2>/dev/null
     rm extensions
+    mv "$2.new" "$2"
+    mv "$1.new" "$1"
+}
+for process in gateway mail "${processes[@]}"; do
+    lasts "$process.tls.crt" ||
+        issue "$process.tls.crt" "$process.tls.key" "$process" "URI:spiffe://neoforge/$process,DNS:$process,DNS:localhost,IP:127.0.0.1"
 done
+# What Envoy shows to visitors, unless NEOFORGE_EDGE_TLS names a folder with a pair of another authority.
+mkdir -p edge
+lasts edge/tls.crt || issue edge/tls.crt edge/tls.key localhost DNS:localhost,IP:127.0.0.1,IP:::1
 echo "$folder holds the secrets of compose.yaml; certificates last until $(openssl x509 -noout -enddate -in gateway.tls.crt | cut -d= -f2)."

@@ -170,7 +170,18 @@ def of_the_whole(settings: list[str], processes: list[str]) -> Schema:
     properties = {
         "global": _shared(settings),
         **{process: {"type": "object"} for process in processes},
-        "edge": closed({"enabled": switch, "image": text, "replicas": count, "resources": resources, "from": objects}),
+        "edge": closed(
+            {
+                "enabled": switch,
+                "image": text,
+                "replicas": count,
+                "resources": resources,
+                "from": objects,
+                "listen": _texts("0.0.0.0", "::"),
+                "tls": closed({"secret": optional_name, "port": {"type": "integer", "minimum": 1, "maximum": 65535}}),
+                "service": closed({"type": _texts("ClusterIP", "NodePort", "LoadBalancer"), "annotations": labels}),
+            }
+        ),
         "route": closed({"enabled": switch, "hostnames": _list(text), "parentRefs": objects}),
         "ingress": closed(
             {

@@ -1,9 +1,11 @@
 """Raw HTTP: what never becomes a request, and the framing of what does."""
 
 import json
+import logging
 import socket
 
 import pytest
+from prometheus_client import REGISTRY
 
 from gateway.testing.edge import Edge
 from gateway.testing.issuer import StandInIssuer
@@ -35,6 +37,8 @@ def problem_in(answer: bytes) -> tuple[int, str]:
     [
         b"nonsense\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/0.9\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: x\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nBad Header: y\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
@@ -48,10 +52,42 @@ def problem_in(answer: bytes) -> tuple[int, str]:
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
 )
 def test_what_is_no_http_is_a_400_problem(edge: Edge, data: bytes) -> None:
     assert problem_in(exchange(edge, data)) == (400, "malformed-request")
+
+
+def test_what_is_refused_is_counted_and_has_one_line_with_its_own_ids(
+    edge: Edge, caplog: pytest.LogCaptureFixture
+) -> None:
+    def counted() -> float:
+        return REGISTRY.get_sample_value("http_errors_total", {"route": "unmatched", "class": "4xx"}) or 0.0
+
+    before = counted()
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    head = f"Host: x\r\nX-Request-Id: mine\r\nTraceparent: 00-{trace}-00f067aa0ba902b7-00\r\n\r\n"
+    with caplog.at_level(logging.INFO):
+        answer = exchange(edge, b"GET /x%2f.env HTTP/1.1\r\n" + head.encode())
+        exchange(edge, b"nonsense\r\n\r\n")
+    problem = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (problem["request_id"], problem["trace_id"]) == ("mine", trace)
+    assert f"x-trace-id: {trace}".encode() in answer
+    lines = [record.getMessage() for record in caplog.records if record.name in {"gateway.access", "uvicorn.error"}]
+    assert lines == ["GET /x%2f.env 400", "UNKNOWN  400"]
+    assert counted() == before + 2
+
+
+def test_what_is_refused_with_a_whole_head_keeps_its_ids(edge: Edge) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    ids = f"X-Request-Id: mine\r\ntraceparent: 00-{trace}-00f067aa0ba902b7-01\r\n"
+    head, _, body = exchange(edge, f"GET /a%2fb HTTP/1.1\r\nHost: x\r\n{ids}\r\n".encode()).partition(b"\r\n\r\n")
+    assert b"\r\nx-request-id: mine\r\n" in head
+    assert f"\r\nx-trace-id: {trace}\r\n".encode() in head
+    assert (json.loads(body)["request_id"], json.loads(body)["trace_id"]) == ("mine", trace)
 
 
 def test_headers_over_32_kib_are_a_431_problem_in_one_piece_or_many(edge: Edge) -> None:

@@ -60,7 +60,7 @@ def test_the_core_has_no_profile_and_everything_else_is_observability(services: 
 def test_the_ports_of_postgresql_and_redis_are_those_that_are_documented(services: dict[str, Any]) -> None:
     assert given(services["postgres"]["ports"][0]) == "127.0.0.1:55432:5432"
     assert given(services["redis"]["ports"][0]) == "127.0.0.1:56379:6379"
-    assert given(services["envoy"]["ports"][0]) == "8080:8080"
+    assert [given(port) for port in services["envoy"]["ports"]] == ["8080:8080", "8443:8443/tcp", "8443:8443/udp"]
 
 
 def test_only_the_edge_can_be_reached_from_elsewhere(services: dict[str, Any]) -> None:
@@ -181,6 +181,17 @@ def test_a_certificate_names_its_process_as_callers_check_it(tmp_path: Path) -> 
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         assert names.get_values_for_type(x509.UniformResourceIdentifier) == [f"spiffe://neoforge/{process}"]
         assert process in names.get_values_for_type(x509.DNSName)
+
+
+def test_envoy_shows_visitors_a_certificate_of_the_same_authority_and_it_may_read_its_key(tmp_path: Path) -> None:
+    subprocess.run([ROOT / "deploy" / "compose" / "secrets.sh", tmp_path], check=True, capture_output=True)
+    certificate = x509.load_pem_x509_certificate((tmp_path / "edge" / "tls.crt").read_bytes())
+    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate((tmp_path / "ca.crt").read_bytes()))
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["localhost"]
+    assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
+    assert (tmp_path / "edge").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "edge" / "tls.key").stat().st_mode & 0o777 == 0o644
 
 
 def test_postgresql_is_not_asked_for_more_connections_than_it_has(services: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from devstack import ports
 from devstack.errors import StackError
-from devstack.ports import Ports, holder, is_free
+from devstack.ports import Ports, addresses, holder, is_free
 
 
 def test_one_base_port_moves_everything() -> None:
@@ -15,6 +15,7 @@ def test_one_base_port_moves_everything() -> None:
     assert (moved.otlp, moved.trace_page) == (9007, 9008)
     assert (moved.envoy_admin, moved.service(0)) == (9009, 9010)
     assert (moved.service_operations(4), moved.worker_operations(4)) == (9024, 9034)
+    assert moved.edge_tls == 9040
 
 
 @pytest.mark.parametrize("base", [0, -1, 65_530, 70_000])
@@ -32,6 +33,21 @@ def test_a_taken_port_names_the_process_and_command_of_its_holder(address: str) 
     words = Path("/proc/self/cmdline").read_text().split("\0")
     assert f"process {os.getpid()} ({words[0]}" in found
     assert is_free(port)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_port_that_is_taken_for_datagrams_is_taken(address: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind((address, 0))
+        port = taken.getsockname()[1]
+        assert not is_free(port)
+        assert f"process {os.getpid()} (" in holder(port)
+
+
+def test_a_machine_without_ipv6_is_reached_by_ipv4_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert addresses()[0] == "127.0.0.1"
+    monkeypatch.setattr(ports, "HOST_6", "2001:db8::1")  # an address that this machine has not
+    assert addresses() == ["127.0.0.1"]
 
 
 def test_a_port_that_only_waits_for_late_packets_is_free() -> None:

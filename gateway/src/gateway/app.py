@@ -1,9 +1,9 @@
 """The gateway's application: its routes, and the layers that every request passes."""
 
 import importlib.metadata
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 
 from chassis.settings import Environment
 from gateway.answers import Problems, Router
@@ -18,6 +18,9 @@ from gateway.probes import add_probes
 from gateway.routes import invitations, projects, projects_webhooks
 from gateway.services import SERVICES
 
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
 _DESCRIPTION = """
 NeoForge's API. Every error is a problem (RFC 9457) with `trace_id` and `request_id`. Send an access token as
 `Authorization: Bearer ...`. Items and lists carry strong ETags: `If-None-Match` saves a transfer and costs no quota,
@@ -25,9 +28,10 @@ NeoForge's API. Every error is a problem (RFC 9457) with `trace_id` and `request
 """
 
 
-def build(parts: Parts) -> ASGIApp:
+def build(parts: Parts) -> Observation:
     """Put the application together; read from the bottom up, the layers are in the order that a request passes them."""
     settings = parts.settings
+    production = settings.environment is Environment.PRODUCTION
     api = FastAPI(
         title="NeoForge API",
         version=importlib.metadata.version("neoforge-gateway"),
@@ -48,7 +52,7 @@ def build(parts: Parts) -> ASGIApp:
     for service in SERVICES:
         if service.stubs in parts.services:
             api.router.routes += [route for routes in service.routes for route in routes]
-    add_probes(api, parts.readiness)
+    add_probes(api, parts.readiness, production=production)
     add_collector(api, parts)
     add_pages(api, settings.public_url)
 
@@ -56,5 +60,5 @@ def build(parts: Parts) -> ASGIApp:
     app = Admitting(app, parts.admission)
     app = Problems(app, settings.public_url)
     app = Cors(app, settings.cors_origins, settings.public_url)
-    app = SecurityHeaders(app, settings.public_url, production=settings.environment is Environment.PRODUCTION)
+    app = SecurityHeaders(app, settings.public_url, production=production)
     return Observation(app, settings.proxies, settings.forwarded_header)

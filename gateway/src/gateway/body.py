@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection
 from email.message import Message
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -20,6 +20,8 @@ MERGE_PATCH: Final = frozenset({"application/json", "application/merge-patch+jso
 
 
 _LINGER_S: Final = 2.0
+_LINGERED: Final = 16 * 1024 * 1024
+"""Bytes of a body that is too large, read for the sake of the answer: clients of HTTP/2 wait until they may send on."""
 
 
 class ClientGone(Exception):
@@ -52,7 +54,7 @@ async def read_json(scope: Scope, receive: Receive, media_types: Collection[str]
         raise Problem(
             "UNSUPPORTED_MEDIA_TYPE", "The body must not be compressed.", headers=[(b"accept-encoding", b"identity")]
         )
-    content = await _read(headers, receive, limit)
+    content = await _read(scope, receive, limit)
     return _parse_form(content) if is_form(scope) else _parse(content)
 
 
@@ -102,8 +104,9 @@ async def _linger(scope: Scope, receive: Receive, most: int) -> None:
                     return
 
 
-async def _read(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
-    if int(headers.get(b"content-length", b"0")) > limit:
+async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:
+    if int(dict(scope["headers"]).get(b"content-length", b"0")) > limit:
+        await _linger(scope, receive, _LINGERED)
         raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
@@ -114,6 +117,8 @@ async def _read(headers: Mapping[bytes, bytes], receive: Receive, limit: int) ->
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
+            if message.get("more_body", False):
+                await _linger(scope, receive, _LINGERED)
             raise _too_large(limit)
         chunks.append(chunk)
         if not message.get("more_body", False):

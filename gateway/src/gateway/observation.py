@@ -7,6 +7,8 @@ import logging
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
 
@@ -20,6 +22,7 @@ from chassis.sampling import SLOW_S
 from chassis.telemetry import propagator, tracer
 from gateway import metrics
 from gateway.addresses import Network, client_address
+from gateway.representation import Headers
 
 log = logging.getLogger("gateway.access")
 
@@ -51,17 +54,36 @@ class Observation:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        request_id = _request_id(headers.get(b"x-request-id", b""))
-        peer = scope["client"][0] if scope["client"] else None
-        scope["neoforge.address"] = client_address(peer, scope["headers"], self._proxies, self._forwarded_header)
+        request_id = request_id_of(headers.get(b"x-request-id", b""))
+        self._address(scope)
         entered = logs.request_id.set(request_id)
         try:
             if scope["path"] in UNSEEN:
                 await self._app(scope, receive, _with_ids(send, request_id, ""))
             else:
-                await self._observed(scope, receive, send, request_id, _parent(headers))
+                await self._observed(scope, receive, send, request_id, parent_of(headers))
         finally:
             logs.request_id.reset(entered)
+
+    @contextmanager
+    def refused(self, scope: Scope, status: int) -> Iterator[Headers]:
+        """Observe what is answered before it is a request, and give the headers of its ids; as of any request."""
+        headers = dict(scope["headers"])
+        request_id = request_id_of(headers.get(b"x-request-id", b""))
+        self._address(scope)
+        entered = logs.request_id.set(request_id)
+        try:
+            with telemetry.within(
+                tracer.start_span(scope["method"], context=parent_of(headers), kind=SpanKind.SERVER)
+            ) as span:
+                yield _ids(request_id, f"{span.get_span_context().trace_id:032x}")
+                _tell(scope, span, status, 0.0)
+        finally:
+            logs.request_id.reset(entered)
+
+    def _address(self, scope: Scope) -> None:
+        peer = scope["client"][0] if scope["client"] else None
+        scope["neoforge.address"] = client_address(peer, scope["headers"], self._proxies, self._forwarded_header)
 
     async def _observed(self, scope: Scope, receive: Receive, send: Send, request_id: str, parent: Context) -> None:
         started = time.perf_counter()
@@ -159,9 +181,7 @@ def _query(query: bytes) -> str:
 
 
 def _with_ids(send: Send, request_id: str, trace_id: str) -> Send:
-    ids = [(b"x-request-id", request_id.encode())]
-    if trace_id:
-        ids.append((b"x-trace-id", trace_id.encode()))
+    ids = _ids(request_id, trace_id)
 
     async def identified(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -171,7 +191,14 @@ def _with_ids(send: Send, request_id: str, trace_id: str) -> Send:
     return identified
 
 
-def _request_id(given: bytes) -> str:
+def _ids(request_id: str, trace_id: str) -> Headers:
+    ids = [(b"x-request-id", request_id.encode())]
+    if trace_id:
+        ids.append((b"x-trace-id", trace_id.encode()))
+    return ids
+
+
+def request_id_of(given: bytes) -> str:
     """Give the id that came if it is sane (1 to 128 of A-Z, a-z, 0-9, `.`, `_`, `-`), else a new UUID."""
     if _SANE_ID.fullmatch(given):
         return given.decode()
@@ -187,7 +214,8 @@ def new_id() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def _parent(headers: dict[bytes, bytes]) -> Context:
+def parent_of(headers: dict[bytes, bytes]) -> Context:
+    """Give the span that a request is part of, by its headers: none unless they follow Trace Context."""
     carrier = {
         name: headers[name.encode()].decode("latin-1")
         for name in ("traceparent", "tracestate")

@@ -1,15 +1,18 @@
 """What machines ask about the gateway itself: /health, /ready and /metrics."""
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI
 from pydantic_core import to_json
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis import metrics
 from gateway.health import Readiness
 
+_FORWARDED: Final = frozenset({"x-forwarded-for", "forwarded"})
 _NOW: Final = {"Cache-Control": "no-store"}
 
 
@@ -49,8 +52,8 @@ DESCRIPTION: Final[dict[str, Any]] = {
 """What OpenAPI says of them."""
 
 
-def add_probes(api: FastAPI, readiness: Readiness) -> None:
-    """Add the probes to the routes."""
+def add_probes(api: FastAPI, readiness: Readiness, *, production: bool) -> None:
+    """Add the probes to the routes; in production, what came through a proxy sees no metrics: who scrapes does not."""
 
     async def ready(_: Request) -> Response:
         states = readiness.states()
@@ -59,6 +62,8 @@ def add_probes(api: FastAPI, readiness: Readiness) -> None:
         return _json(body, 200 if all(states.values()) else 503)
 
     async def scraped(request: Request) -> Response:
+        if production and not _FORWARDED.isdisjoint(request.headers):
+            raise HTTPException(HTTPStatus.NOT_FOUND)
         metrics.tell_ready(readiness.states())
         exposition, media_type = metrics.exposition(request.headers.get("accept", ""))
         return Response(exposition, media_type=media_type, headers=_NOW)

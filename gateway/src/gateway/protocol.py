@@ -1,14 +1,15 @@
 """uvicorn's HTTP/1.1 protocol, with its own refusals as problems and a bound on the head of a request."""
 
+import logging
 import re
 from typing import ClassVar, Final
 
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from chassis import logs
 from gateway import problems
 from gateway.headers import API_POLICY
-from gateway.observation import new_id
+from gateway.observation import Observation
 from gateway.problems import Problem
 
 HEAD_LIMIT: Final = 32 * 1024
@@ -19,10 +20,16 @@ _HIDDEN: Final = re.compile(rb"%(2f|5c|00)", re.IGNORECASE)
 """What one reader takes for a separator or an end and another does not."""
 
 
+_UNKNOWN: Final = "UNKNOWN"
+# It says so before the request has its ids, and a line of its own tells the same.
+logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != "Invalid HTTP request received.")
+
+
 class GatewayProtocol(HttpToolsProtocol):
-    """One connection. What is refused here never becomes a request, so it has a request id but no route and no span."""
+    """One connection. What is refused here never becomes a request; it is observed like one, without a route."""
 
     public_url: ClassVar[str] = ""
+    observation: ClassVar[Observation]
     _in_head = True
     _head_size = 0
     _refusal: Problem | None = None
@@ -57,8 +64,14 @@ class GatewayProtocol(HttpToolsProtocol):
     def _refused_head(self) -> Problem | None:
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_LIMIT:
             return _too_large()
+        version = self.parser.get_http_version()
+        if version not in {"1.0", "1.1"}:
+            return Problem("MALFORMED_REQUEST", "This server speaks HTTP/1.1, and HTTP/1.0.")
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and (codings != [b"chunked"] or version == "1.0"):
+            return Problem("MALFORMED_REQUEST", "A body comes in chunks or by its length (RFC 9112, section 6.1).")
         hosts = [value for name, value in self.headers if name == b"host"]
-        needed = self.parser.get_http_version() != "1.0"
+        needed = version != "1.0"
         if not needed <= len(hosts) <= 1 or not all(map(_HOST.fullmatch, hosts)):
             return Problem("MALFORMED_REQUEST", "A request names its host, once (RFC 9112, section 3.2).")
         if _HIDDEN.search(self.url.partition(b"?")[0]):
@@ -75,20 +88,35 @@ class GatewayProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, and close the connection, whose framing nobody knows any more."""
         problem = self._refusal or Problem("MALFORMED_REQUEST", msg)
-        logs.request_id.set(request_id := new_id())
-        body = problems.body(problem, self.public_url, "")
+        status = int(problem.type.status)
+        with self.observation.refused(self._scope(), status) as ids:
+            body = problems.body(problem, self.public_url, "")
         head = [
-            STATUS_LINE[int(problem.type.status)],
+            STATUS_LINE[status],
             b"content-type: " + problems.MEDIA_TYPE.encode() + b"\r\n",
             b"content-length: %d\r\n" % len(body),
             b"content-security-policy: " + API_POLICY + b"\r\n",
             b"x-content-type-options: nosniff\r\n",
             b"cache-control: no-store\r\n",
-            b"x-request-id: " + request_id.encode() + b"\r\n",
+            *(b"%s: %s\r\n" % header for header in ids),
             b"connection: close\r\n\r\n",
         ]
         self.transport.write(b"".join(head) + body)
         self.transport.close()
+
+    def _scope(self) -> Scope:
+        """Describe as a request what was read of one."""
+        path, _, query = (getattr(self, "url", None) or b"").partition(b"?")
+        return {
+            "type": "http",
+            "method": self.parser.get_method().decode() if path else _UNKNOWN,  # else it has none yet, and says DELETE
+            "path": path.decode("latin-1"),
+            "query_string": query,
+            "headers": [] if self._in_head else self.headers,
+            "client": self.client,
+            "scheme": self.scheme,
+            "http_version": self.parser.get_http_version(),
+        }
 
 
 def _too_large() -> Problem:

@@ -11,7 +11,6 @@ import uvicorn
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from starlette.types import ASGIApp
 
 from chassis import cancelling, memory
 from chassis.admission import Admission
@@ -21,6 +20,7 @@ from gateway.app import build
 from gateway.cache import SharedCache
 from gateway.identity import Authenticator, KeySet, at_url, of_auth
 from gateway.lastgood import LastGood
+from gateway.observation import Observation
 from gateway.parts import Parts
 from gateway.protocol import GatewayProtocol
 from gateway.redisline import RedisLine
@@ -39,7 +39,7 @@ _TICK_S = 0.1  # as uvicorn's own
 @asynccontextmanager
 async def running(
     settings: GatewaySettings, clock: Callable[[], float] = time.time
-) -> AsyncIterator[tuple[Parts, ASGIApp]]:
+) -> AsyncIterator[tuple[Parts, Observation]]:
     """Open what the gateway needs, give it and its application, and close everything afterwards.
 
     By `clock`, in seconds since the epoch, the cache of public answers grows old.
@@ -121,7 +121,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def http_server(app: ASGIApp, parts: Parts) -> uvicorn.Server:
+def http_server(app: Observation, parts: Parts) -> uvicorn.Server:
     """Put the HTTP server around the application."""
     settings = parts.settings
     host, _, port = settings.listen.rpartition(":")
@@ -129,7 +129,7 @@ def http_server(app: ASGIApp, parts: Parts) -> uvicorn.Server:
         app,
         host=host.strip("[]"),
         port=int(port),
-        http=type("Protocol", (GatewayProtocol,), {"public_url": settings.public_url}),
+        http=type("Protocol", (GatewayProtocol,), {"public_url": settings.public_url, "observation": app}),
         ws="none",
         lifespan="off",
         access_log=False,  # see observation.py

@@ -17,6 +17,7 @@ INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
 """Span kinds by their numbers in OTLP."""
 
 ENVOY: Final = "envoy"
+"""Has attributes of its own besides, no types of errors, and knows no routes."""
 OWN: Final = "neoforge."
 """Attributes that no convention knows are named after the product."""
 
@@ -127,7 +128,7 @@ def deviations(span: Span) -> Iterator[str]:
         more := {a for a in held if not a.startswith(OWN)} - kind.required - kind.optional - _GENERAL
     ):
         yield f"has {sorted(more)} besides"
-    if span.service != ENVOY and span.name != (named := _named(kind.name, span)):
+    if span.name != (named := _named("{http.request.method}" if span.service == ENVOY else kind.name, span)):
         yield f"is not called {named}"
     if span.service != ENVOY and span.failed != ("error.type" in held):
         yield "an error has a type, and nothing else has"

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from chassis.sampling import RATIO
 from devstack.errors import StackError
 from devstack.folders import CHECKOUT
-from devstack.ports import HOST
+from devstack.ports import HOST, addresses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from devstack.ports import Ports
 
 TEMPLATE = CHECKOUT / "deploy" / "envoy" / "envoy.yaml.j2"
+CERTIFICATE = TEMPLATE.with_name("certificate.yaml")
+IN_CONTAINERS = "/etc/envoy-tls"
+"""Where CERTIFICATE looks for its files."""
 OTLP_PORT = 4317
+MILLION = 1_000_000
 
 
 def program() -> Path:
@@ -34,18 +38,34 @@ def program() -> Path:
     return binary
 
 
-def configuration(ports: Ports, environment: Mapping[str, str]) -> str:
-    """The configuration as YAML. Traces are exported where OTEL_EXPORTER_OTLP_ENDPOINT says, if it says."""
-    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - needed once, at the start
+def write(folder: Path, ports: Ports, environment: Mapping[str, str], certificates: Path) -> Path:
+    """Write the configuration, with the certificate in `certificates`, into `folder`; give the file to start with."""
+    certificate = folder / "envoy-certificate.yaml"
+    certificate.write_text(CERTIFICATE.read_text().replace(IN_CONTAINERS, str(certificates)))
+    file = folder / "envoy.yaml"
+    file.write_text(configuration(ports, environment, certificate))
+    return file
 
-    template = Environment(undefined=StrictUndefined, autoescape=False).from_string(TEMPLATE.read_text())  # noqa: S701 - YAML
-    return template.render(
-        listen={"host": HOST, "port": ports.edge},
+
+def configuration(ports: Ports, environment: Mapping[str, str], certificate: Path = CERTIFICATE) -> str:
+    """The configuration as YAML. Traces are exported where OTEL_EXPORTER_OTLP_ENDPOINT says, if it says."""
+    return rendered(
+        listen={"hosts": addresses(), "port": ports.edge},
+        tls={"port": ports.edge_tls, "public_port": ports.edge_tls, "certificate": certificate},
         gateway={"host": HOST, "port": ports.gateway},
         admin={"host": HOST, "port": ports.envoy_admin},
         otlp=_collector(environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")),
-        sampled_percent=_sampled_percent(environment),
+        sampled_millionths=_sampled_millionths(environment),
     )
+
+
+def rendered(**values: object) -> str:
+    """Render TEMPLATE, whose head says what values it takes."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - needed once, at the start
+
+    loader = FileSystemLoader(TEMPLATE.parent)
+    templates = Environment(loader=loader, undefined=StrictUndefined, autoescape=False)  # noqa: S701 - YAML
+    return templates.get_template(TEMPLATE.name).render(values)
 
 
 def validate(ports: Ports) -> None:
@@ -60,16 +80,16 @@ def validate(ports: Ports) -> None:
             raise StackError(f"Envoy refuses {TEMPLATE}:\n{done.stderr.strip()}")
 
 
-def _sampled_percent(environment: Mapping[str, str]) -> float:
+def _sampled_millionths(environment: Mapping[str, str]) -> int:
     """Sample what begins at Envoy as the processes behind it sample what begins there: by OTEL_TRACES_SAMPLER."""
     sampler = environment.get("OTEL_TRACES_SAMPLER", "").removeprefix("parentbased_")
     if sampler in {"", "always_off"}:
-        return 0 if sampler else 100 * RATIO
+        return 0 if sampler else round(MILLION * RATIO)
     if sampler != "traceidratio":
-        return 100
+        return MILLION
     given = environment.get("OTEL_TRACES_SAMPLER_ARG", "1")
     try:
-        return round(100 * min(1.0, max(0.0, float(given))), 4)
+        return round(MILLION * min(1.0, max(0.0, float(given))))
     except ValueError:
         raise StackError(f"OTEL_TRACES_SAMPLER_ARG is no ratio: {given}. Example: 0.1") from None
 

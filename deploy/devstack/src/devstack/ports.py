@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HOST = "127.0.0.1"
+HOST_6 = "::1"
 DEFAULT = 8080
-SPAN = 40
-LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp (include/net/tcp_states.h)
+SPAN = 41
+LISTENING = {"tcp": "0A", "udp": "07"}
+"""TCP_LISTEN and TCP_CLOSE, in which unconnected UDP is (include/net/tcp_states.h), as /proc/net writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,16 @@ class Ports:
         """The same of a service's worker."""
         return self.base + 30 + offset
 
+    @property
+    def edge_tls(self) -> int:
+        """Envoy over TLS: HTTP/1.1 and HTTP/2 by TCP, HTTP/3 by UDP."""
+        return self.base + 40
+
     def by_part(self, services: Mapping[str, int]) -> dict[str, int]:
         """Every port that a stack of these services (name and offset) takes, by the part that holds it."""
         named = {
             "Envoy": self.edge,
+            "Envoy over TLS": self.edge_tls,
             "Envoy's administration": self.envoy_admin,
             "the gateway": self.gateway,
             "PostgreSQL": self.postgresql,
@@ -107,17 +115,31 @@ class Ports:
         return named
 
 
-def is_free(port: int) -> bool:
-    """Whether a part could listen on `port` of loopback now, and nobody else would answer for it as `localhost`."""
-    return _is_free(socket.AF_INET, HOST, port) and _is_free(socket.AF_INET6, "::1", port)
-
-
-def _is_free(family: socket.AddressFamily, address: str, port: int) -> bool:
+def addresses() -> list[str]:
+    """The addresses that are `localhost` on this machine: of IPv4, and of IPv6 where there is any."""
     try:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind((HOST_6, 0))
+    except OSError:
+        return [HOST]
+    return [HOST, HOST_6]
+
+
+def is_free(port: int) -> bool:
+    """Whether a part could take `port` of loopback now, and nobody else would answer for it as `localhost`."""
+    families = ((socket.AF_INET, HOST), (socket.AF_INET6, HOST_6))
+    kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+    return all(_is_free(family, kind, address, port) for family, address in families for kind in kinds)
+
+
+def _is_free(family: socket.AddressFamily, kind: socket.SocketKind, address: str, port: int) -> bool:
+    try:
+        with socket.socket(family, kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
-            probe.listen()
+            if kind == socket.SOCK_STREAM:
+                probe.listen()
     except OSError as error:
         # Anything else means that there is no such address here, as on a machine without IPv6.
         return error.errno not in {errno.EADDRINUSE, errno.EACCES}
@@ -149,12 +171,12 @@ def _open_files(process: Path) -> set[str]:
 
 
 def _listeners(port: int) -> dict[str, str]:
-    """Listening sockets on `port`, as links of /proc/PID/fd read, with the number of the user who made each."""
+    """Sockets that are reached at `port`, as links of /proc/PID/fd read, with the number of the user who made each."""
     found = {}
-    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
-        if table.exists():
-            for row in table.read_text().splitlines()[1:]:
+    for protocol, state in LISTENING.items():
+        for table in (Path("/proc/net", protocol), Path("/proc/net", f"{protocol}6")):
+            for row in table.read_text().splitlines()[1:] if table.exists() else ():
                 fields = row.split()
-                if fields[3] == LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                if fields[3] == state and int(fields[1].rpartition(":")[2], 16) == port:
                     found[f"socket:[{fields[9]}]"] = fields[7]
     return found

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from chassis.embedded.certificates import Identity
     from devstack.folders import Folders
     from devstack.people import Person
 
@@ -71,6 +72,16 @@ class Stack:
         return f"http://localhost:{self.ports.edge}"
 
     @property
+    def secure_url(self) -> str:
+        """The same over TLS, by HTTP/1.1, HTTP/2 or HTTP/3."""
+        return f"https://localhost:{self.ports.edge_tls}"
+
+    @property
+    def authority(self) -> Path:
+        """Whom to trust there."""
+        return self.folders.certificates / "ca.crt"
+
+    @property
     def mail_url(self) -> str:
         """Where people read the mail that was caught."""
         return f"http://localhost:{self.ports.mail_page}/"
@@ -85,6 +96,7 @@ class Stack:
         ports = self.ports
         named = {
             "Envoy": ports.edge,
+            "Envoy over TLS": ports.edge_tls,
             "Envoy's administration": ports.envoy_admin,
             "the gateway": ports.gateway,
             "PostgreSQL": ports.postgresql,
@@ -148,7 +160,7 @@ class Stack:
         command = Command(program, {"PATH": os.defpath}, death_signal=signal.SIGTERM)
 
         def prepare() -> None:
-            file.write_text(envoy.configuration(self.ports, self.surroundings))
+            envoy.write(self.folders.run, self.ports, self.surroundings, self._identity("envoy").certificate.parent)
 
         ready = answers(f"http://{HOST}:{self.ports.envoy_admin}/ready")
         return Part("Envoy", lambda: command, ready, prepare, layer=EDGE)
@@ -195,7 +207,7 @@ class Stack:
             "NEOFORGE_MIGRATION_DATABASE_URL": self._database_url(f"{service.name}_owner"),
             "NEOFORGE_TRUSTED_CALLERS": "gateway",
             "NEOFORGE_SMTP_URL": f"smtp://{HOST}:{ports.mail}",
-            "NEOFORGE_SMTP_CA": str(self.folders.certificates / "ca.crt"),
+            "NEOFORGE_SMTP_CA": str(self.authority),
             "NEOFORGE_MAIL_FROM": "NeoForge <no-reply@neoforge.test>",
             "NEOFORGE_INVITATION_URL": f"{self.url}/api/v1/invitations/{{token}}",
             "NEOFORGE_SUBSCRIPTION_URL": f"{self.url}/api/v1/status/subscriptions/{{token}}",
@@ -247,10 +259,13 @@ class Stack:
             "NEOFORGE_CURSOR_SECRET": self.folders.secret("cursor-secret"),
         }
 
-    def _tls_environment(self, process: str) -> dict[str, str]:
+    def _identity(self, process: str) -> Identity:
         from chassis.embedded.certificates import Authority  # noqa: PLC0415 - after the folders are known to be usable
 
-        identity = Authority(self.folders.certificates).issue(process)
+        return Authority(self.folders.certificates).issue(process)
+
+    def _tls_environment(self, process: str) -> dict[str, str]:
+        identity = self._identity(process)
         return {
             "NEOFORGE_TLS_CA": str(identity.authority),
             "NEOFORGE_TLS_CERTIFICATE": str(identity.certificate),

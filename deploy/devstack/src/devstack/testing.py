@@ -71,6 +71,16 @@ class Stack:
         """Where its edge answers."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def secure_url(self) -> str:
+        """Where it answers over TLS, with a certificate of `authority`."""
+        return f"https://localhost:{self.port + 40}"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate of who issued it."""
+        return Folders(self.data).certificates / "ca.crt"
+
     def token(self, person: str) -> str:
         """Give an access token of a demo person that is good for a minute at least."""
         return self._session(person).token()

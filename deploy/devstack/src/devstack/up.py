@@ -159,6 +159,7 @@ class _Up:
         stack, say = self._stack, self._terminal.say
         addresses = {
             "API": f"{stack.url}/api/v1/projects",
+            "API over TLS": f"{stack.secure_url}/api/v1/projects",
             "API documentation": f"{stack.url}/docs",
             "OpenAPI": f"{stack.url}/openapi.json",
             "Mail": stack.mail_url,
@@ -169,11 +170,13 @@ class _Up:
         say(f"\nReady in {seconds:.1f} s.\n")
         token = await asyncio.to_thread(self._personal_token)
         for name, url in addresses.items():
-            status, _ = await asyncio.to_thread(request, "GET", url, headers=bearer(token) if token else {})
+            headers = bearer(token) if token else {}
+            status, _ = await asyncio.to_thread(request, "GET", url, headers=headers, authority=stack.authority)
             if status == OK:
                 say(f"  {name:<18} {url}")
             else:
                 self._terminal.warn(f"{name} at {url} answers {status or 'nothing'}")
+        say(f"\nOver TLS it speaks HTTP/1.1, HTTP/2 and HTTP/3, with a certificate of {stack.authority}.")
         mails = ", ".join(f"{person.mail} ({person.roles[-1]})" for person in PEOPLE.values())
         say(f"\nSign in as {mails}\nwith the password {demo_password(stack.folders)}\n")
         if token:

@@ -28,3 +28,22 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: { drop: [ALL] }
 {{- end }}
+
+{{- /* Where spans go: scheme (http or https), host and port of OTEL_EXPORTER_OTLP_ENDPOINT; nothing without it. */}}
+{{- define "neoforge.collector" -}}
+{{- with .Values.global.env.OTEL_EXPORTER_OTLP_ENDPOINT }}
+{{- $url := urlParse . }}
+{{- $port := splitList ":" $url.host | last }}
+scheme: {{ $url.scheme }}
+host: {{ $url.hostname }}
+port: {{ ternary $port "4317" (regexMatch "^[0-9]+$" $port) }}
+{{- end }}
+{{- end }}
+
+{{- /* How many of a million traces Envoy records: what OTEL_TRACES_SAMPLER says, as to all processes. */}}
+{{- define "neoforge.sampled" -}}
+{{- $sampler := .Values.global.env.OTEL_TRACES_SAMPLER | default "" | trimPrefix "parentbased_" }}
+{{- if eq $sampler "" }}{{ 250000 }}{{ else if eq $sampler "always_off" }}0
+{{- else if eq $sampler "traceidratio" }}{{ mulf 1000000 (float64 (.Values.global.env.OTEL_TRACES_SAMPLER_ARG | default 1)) | floor | int }}
+{{- else }}1000000{{ end }}
+{{- end }}

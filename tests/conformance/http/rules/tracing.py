@@ -19,10 +19,20 @@ def _(visitor: Visitor) -> None:
         f"00-{TRACE}-0000000000000000-01",
         f"00-{'0' * 32}-00f067aa0ba902b7-01",
         f"00-{TRACE}-00f067aa0ba902b7-01-more",
+        f"ff-{TRACE}-00f067aa0ba902b7-01",
+        f"00-{TRACE.upper()}-00f067aa0ba902b7-01",
+        f"00-{TRACE}-00F067AA0BA902B7-01",
         "nonsense",
     ):
         said = visitor.client.get(PROJECTS, headers={"traceparent": broken}).headers.get("x-trace-id", "")
         expect(len(said) == len(TRACE) and said != TRACE, f"{broken}: X-Trace-Id: {said}")
+
+
+@rule("Trace Context, 3.2.2.1", "a traceparent of a later version is read as far as this one goes")
+def _(visitor: Visitor) -> None:
+    for later in (f"cc-{TRACE}-00f067aa0ba902b7-01", f"cc-{TRACE}-00f067aa0ba902b7-01-what-comes-later"):
+        said = visitor.client.get(PROJECTS, headers={"traceparent": later}).headers.get("x-trace-id")
+        expect(said == TRACE, f"{later}: X-Trace-Id: {said}")
 
 
 @rule("RFC 9457, 3.1.5", "a problem names request and trace, as the headers do")

@@ -28,3 +28,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 
 {{/* When migrations run: before anything else, but after a database that this very release makes. */}}
 {{- define "service.hooks" -}}{{ ternary "post-install,pre-upgrade" "pre-install,pre-upgrade" .Values.global.database.cloudnativepg }}{{- end }}
+
+{{/* The port of OTEL_EXPORTER_OTLP_ENDPOINT, which is gRPC's own where it names none. */}}
+{{- define "service.collectorPort" -}}
+{{- with .Values.global.env.OTEL_EXPORTER_OTLP_ENDPOINT }}
+{{- $port := splitList ":" (urlParse .).host | last }}
+{{- ternary $port "4317" (regexMatch "^[0-9]+$" $port) }}
+{{- end }}
+{{- end }}
