@@ -40,8 +40,45 @@ names = st.sampled_from(
         *("password", "new_password", "Passwort-password", "PASSWORD", "refresh_token", "refreshToken", "access-token"),
         *("Authorization", "proxy-authorization", "Cookie", "Set-Cookie", "client_secret", "X-Api-Key", "apikey"),
         *("NEOFORGE_AUTH_SECRET", "private_key", "credentials", "totp", "database_url", "csrf_token", "passphrase"),
+        *("passcode", "otp", "pw", "db_pw", "code_verifier", "recovery-code", "authorization_code"),
     ]
 )
+unsure = st.sampled_from(["code", "Code", "session", "session_id", "JSESSIONID", "sid"])
+"""What other things are called as well: their secrets are made by machines."""
+named = st.one_of(st.tuples(names, anything), st.tuples(unsure, urlsafe.map(lambda text: MARK + text)))
+begun = st.sampled_from(
+    [
+        *(
+            'token="',
+            "{'password': '",
+            '{\\"token\\": \\"',
+            "password=",
+            "pw=a\nx ",
+            '{"token":"a"} ',
+            "?code=OK&",
+            "secret: |\n",
+        ),
+        *(
+            "'",
+            '"',
+            "\\",
+            "&quot;",
+            "%22",
+            "%2522",
+            "%",
+            "&",
+            "\\u0022",
+            "\n",
+            "\r\n--",
+            "<a name='",
+            "PASSWORD ''",
+            '"""',
+        ),
+        *("Bearer ", "https://a:b@", "-----BEGIN PRIVATE KEY-----", "input_value=", 'name="otp"\r\n\r\n', "--token"),
+    ]
+)
+"""What could make the rest of a text look like something else: half of a quotation, of an encoding, of a secret."""
+anywhere = st.lists(st.one_of(begun, st.text(max_size=6)), max_size=4).map("".join)
 plain = st.text(st.sampled_from("abc xyz0-"), max_size=12)
 
 
@@ -89,6 +126,28 @@ ways: dict[str, Callable[[str, str], str]] = {
     "look-alikes": lambda name, secret: f"{chr(ord(name[0]) + 0xFEE0)}{name[1:]}={secret}",
     "unseen letters": lambda name, secret: f"{name[:3]}\u200b{name[3:]}={secret}",
     "cookies": lambda _, secret: f"Cookie: a=1; session={secret}; b=2",
+    "xml with attributes": lambda name, secret: f'<{name} type="text">{html.escape(secret)}</{name}>',
+    "html with more between": lambda name, secret: (
+        f'<input value="{html.escape(secret)}" id="{name}">'
+        f'<input name="{name}" type="text" value="{html.escape(secret)}">'
+    ),
+    "form in parts with a type": lambda name, secret: (
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\nContent-Type: text/plain\r\n\r\n{secret}\r\n--b--'
+    ),
+    "yaml in lines": lambda name, secret: f"a:\n  {name}: |-\n    {secret}\n    {secret}\nb: 2",
+    "csv of json": lambda name, secret: '1,"' + json.dumps({name: secret}).replace('"', '""') + '"',
+    "sql with a quote": lambda _, secret: "ALTER ROLE projects PASSWORD '" + secret.replace("'", "''") + "'",
+    "url with a port": lambda name, secret: f"https://db.example:5432/cb?{name}={secret}@x",
+    "a name that names another": lambda name, secret: json.dumps({"grant_type": "password", name: secret}, indent=1),
+    "pydantic": lambda name, secret: (
+        f"1 validation error for Login\n{name}\n  Input should be a valid integer [type=int_type, "
+        f"input_value={secret!r}, input_type=str]\n    For further information visit https://errors.pydantic.dev"
+    ),
+    "pydantic, of all": lambda _, secret: (
+        f"Login\n  Value error, no [type=value_error, input_value={{'us...d': {secret!r}}}, input_type=dict]"
+    ),
+    "pydantic's errors": lambda name, secret: repr([{"loc": ("body", name), "msg": "bad", "input": secret}]),
+    "dpop": lambda _, secret: f"sent DPoP {base64.urlsafe_b64encode(secret.encode()).decode()}, and got 401",
 }
 
 
@@ -113,10 +172,11 @@ def line(message: str, *args: Any, **rest: Any) -> str:
 
 
 @pytest.mark.parametrize("way", ways)
-@given(name=names, secret=anything, before=plain, after=plain)
-def test_a_named_secret_is_hidden_however_it_is_written(
-    way: str, name: str, secret: str, before: str, after: str
+@given(named=named, before=anywhere, after=anywhere)
+def test_a_named_secret_is_hidden_however_it_is_written_and_whatever_stands_around_it(
+    way: str, named: tuple[str, str], before: str, after: str
 ) -> None:
+    name, secret = named
     text = f"{before} {ways[way](name, secret)} {after}"
     for written in (line(text), line("%s", text), line("failed with %r", text), line("x", extra={"detail": text})):
         assert_hidden(written, secret)
@@ -139,14 +199,17 @@ nested = st.recursive(
 )
 
 
-@given(name=names, secret=anything, shape=nested)
-def test_a_secret_is_hidden_in_whatever_is_given_as_extra(name: str, secret: str, shape: Any) -> None:
+@given(named=named, shape=nested)
+def test_a_secret_is_hidden_in_whatever_is_given_as_extra(named: tuple[str, str], shape: Any) -> None:
+    name, secret = named
+    several = name if MARK in secret[: len(MARK)] else f"{name}_list"
+
     def planted(node: Any) -> Any:
         if isinstance(node, list):
             return [planted(each) for each in node]
         if isinstance(node, dict):
             return {key: planted(each) for key, each in node.items()}
-        return {name: secret, f"{name}_list": [secret], "pair": (name, secret), "raw": f'{{"{name}": 1}}'}
+        return {name: secret, "more": {several: [secret]}, "pair": (name, secret), "raw": f'{{"{name}": 1}}'}
 
     written = line("x", extra={"given": planted(shape), "fields": [(name.lower().encode(), secret.encode())]})
     assert_hidden(written, secret)
@@ -155,6 +218,7 @@ def test_a_secret_is_hidden_in_whatever_is_given_as_extra(name: str, secret: str
         line("x", extra={"h": {"name": name, "value": secret}, "body": f"{name}={secret}".encode("utf-16")}), secret
     )
     assert_hidden(line("x", extra={name.replace("-", "_"): {"deep": secret}}), secret)
+    assert_hidden(line("x", extra={"errors": [{"loc": ("body", name), "msg": "bad", "input": secret}]}), secret)
 
 
 @given(name=names, secret=anything)
