@@ -1,3 +1,7 @@
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +64,20 @@ def test_every_bad_setting_is_named_at_once_and_no_secret_is_shown(
     said = refusal(capsys)
     assert all(f"NEOFORGE_{name}: " in said for name in bad), said
     assert "hunter2" not in said
+    line = json.loads(said)
+    assert (line["level"], line["logger"]) == ("critical", "chassis.settings")
+    assert all(f"NEOFORGE_{name}: " in line["message"] for name in bad)
+
+
+def test_a_person_at_a_terminal_gets_the_bad_settings_as_a_list() -> None:
+    reader, terminal = os.openpty()
+    program = "from chassis.settings import refuse; refuse([('NEOFORGE_A', 'is bad'), ('NEOFORGE_B', 'is missing')])"
+    ended = subprocess.run([sys.executable, "-c", program], stderr=terminal, check=False)
+    said = os.read(reader, 4096).decode().splitlines()
+    os.close(reader)
+    os.close(terminal)
+    assert ended.returncode == EX_CONFIG
+    assert said == ["refusing to start, 2 bad setting(s):", "  NEOFORGE_A: is bad", "  NEOFORGE_B: is missing"]
 
 
 def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

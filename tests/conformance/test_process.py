@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import socket
+import struct
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +53,7 @@ async def test_a_second_process_on_the_same_port_says_so_in_one_line_and_ends(
     line = second.wait_for("cannot start")
     assert (line["level"], str(running.port) in line["message"]) == ("critical", True)
     assert second.ended() == 1
-    assert not any("Traceback" in said for said in second.plain)
+    assert second.plain == []
 
 
 async def test_a_second_server_on_the_same_operators_port_says_so_and_leaves_nothing_open(
@@ -64,18 +66,50 @@ async def test_a_second_server_on_the_same_operators_port_says_so_and_leaves_not
     assert second.database._pool.closed
 
 
-async def test_a_process_with_bad_settings_names_them_all_and_ends_with_78(
-    start_process: Callable[..., ServiceProcess],
+async def test_a_process_with_bad_settings_names_them_all_in_one_line_and_ends_with_78(
+    service: Service[Any], start_process: Callable[..., ServiceProcess]
 ) -> None:
     process = start_process(
         NEOFORGE_LISTEN="nowhere", NEOFORGE_CURSOR_SECRET="hunter2", NEOFORGE_ENVIRONMENT="moon", NEOFORGE_TLS_KEY=""
     )
     assert process.ended() == EX_CONFIG, process.plain
-    said = "\n".join(process.plain)
+    assert process.plain == []
+    (line,) = process.logged
+    assert line["service"] == service.name
+    said = line["message"]
     assert "4 bad setting(s)" in said
     for name in ("NEOFORGE_LISTEN", "NEOFORGE_CURSOR_SECRET", "NEOFORGE_ENVIRONMENT", "NEOFORGE_TLS_KEY"):
         assert name in said
     assert "hunter2" not in said
+
+
+async def test_every_line_of_a_process_is_json_whoever_comes_to_its_ports(
+    start_process: Callable[..., ServiceProcess],
+) -> None:
+    process = start_process().serving()
+
+    def strangers() -> None:
+        for port, said in (
+            (process.ops_port, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"),
+            (process.ops_port, b"\x16\x03\x01\x00\x05hello\r\n\r\n"),
+            (process.port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+            (process.port, b"\x16\x03\x01\x00\x05hello"),
+        ):
+            for linger_s in (0, 5):
+                with socket.create_connection(("127.0.0.1", port)) as stranger:
+                    stranger.settimeout(60)
+                    stranger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, linger_s))
+                    stranger.sendall(said)
+                    if linger_s:
+                        stranger.shutdown(socket.SHUT_WR)
+                        while stranger.recv(65_536):
+                            pass
+
+    await asyncio.to_thread(strangers)
+    process.send(signal.SIGTERM)
+    assert process.ended() == 0
+    assert process.plain == []
+    assert not any("Traceback" in line.get("exception", "") for line in process.logged)
 
 
 async def test_the_operators_port_tells_metrics_that_the_process_lives_and_that_it_is_ready(

@@ -44,12 +44,14 @@ def _migrate(service: Service[Any], verb: str) -> None:
         runner.script(service.migrations, service.tables)
         return
     told = load(MigrationSettings)
+    if told.migration_database_url is None and told.database_url is None:
+        refuse([("NEOFORGE_MIGRATION_DATABASE_URL", "must be set, to the login of the role that owns the schema")])
     logs.setup(service.name, told.log_level)
     if told.migration_database_url is not None:
         runner.upgrade(told.migration_database_url.get_secret_value(), service.migrations, service.tables)
-    elif told.database_url is None:
-        refuse([("NEOFORGE_MIGRATION_DATABASE_URL", "must be set, to the login of the role that owns the schema")])
-    elif behind := runner.behind(told.database_url.get_secret_value(), service.migrations, service.tables):
+    elif told.database_url is not None and (
+        behind := runner.behind(told.database_url.get_secret_value(), service.migrations, service.tables)
+    ):
         log.critical("%s; `migrate` it where NEOFORGE_MIGRATION_DATABASE_URL is set", behind)
         sys.exit(1)
 
@@ -76,6 +78,8 @@ def main(
         add_own(verbs)
     options = parser.parse_args(arguments)
     verb = options.verb
+    # Until the settings are read, and for commands, whose answers go to stdout.
+    logs.setup(service.name, "WARNING", sys.stderr)
     if "run" in options:
         sys.exit(options.run(service, options))
     if verb in {"sql", "migrate"}:

@@ -1,7 +1,9 @@
 """The operator's port of a service or worker: /metrics, /health (the process lives) and /ready (it can do its work)."""
 
 import json
+import logging
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +12,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from chassis import metrics
+
+log = logging.getLogger(__name__)
 
 _STOP_POLL_S: Final = 0.1
 
@@ -28,6 +32,13 @@ class _Server(ThreadingHTTPServer):
         # HTTPServer would ask the name service for this host's name, and wait for it where there is none.
         TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment] # of AF_INET and AF_INET6
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log what failed in an answer; a client that went away is no event."""
+        del request
+        failure = sys.exception()
+        if not isinstance(failure, ConnectionError | TimeoutError):
+            log.error("the operator's port could not answer", exc_info=failure, extra={"client": client_address[0]})
 
 
 class OpsServer:

@@ -19,6 +19,7 @@ from chassis.secret_places import is_name, places, tells
 
 _DEEPEST: Final = 12
 _MOST_DECODINGS: Final = 8
+_LARGEST: Final = 2**63
 _NAMED_BY_OTHERS: Final = frozenset({"value", "input", "input_value"})
 
 _ENCODED: Final = re.compile(r"[%&\0\\\x80-\U0010ffff]")
@@ -70,8 +71,8 @@ def redact_value(value: Any, name: str = "", depth: int = 0) -> Any:
     if name and tells(name, value):
         return HIDDEN
     if isinstance(value, int | float):
-        # JSON has no infinity and nothing that is no number (RFC 8259, section 6).
-        return value if isinstance(value, int) or math.isfinite(value) else str(value)
+        # JSON has no infinity, and readers of it no endless integers (RFC 8259, section 6).
+        return value if math.isfinite(value) and abs(value) <= _LARGEST else str(value)
     if isinstance(value, Mapping | list | tuple | set | frozenset):
         return "..." if depth == _DEEPEST else _of_many(value, depth + 1)
     if isinstance(value, bytes | bytearray):

@@ -160,7 +160,7 @@ class RunningService(Generic[S]):
                 return int(self._server.add_insecure_port(address))
             credentials = grpc.ssl_server_credentials([tls.chain], tls.ca, require_client_auth=True)
             return int(self._server.add_secure_port(address, credentials))
-        except RuntimeError as taken:  # gRPC has written why to stderr
+        except RuntimeError as taken:  # which does not say why
             raise OSError(f"cannot listen on {address}: is something else there?") from taken
 
     async def stop(self, grace_s: float = DRAIN_S) -> None:

@@ -1,5 +1,6 @@
 """Typed settings of a process, read from its environment, refused all at once when they are bad."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from chassis import redaction
+from chassis import logs, redaction
 
 PREFIX = "NEOFORGE_"
 EX_CONFIG = 78
@@ -250,8 +251,16 @@ def _secrets_of(settings: BaseSettings) -> Iterator[str]:
 
 
 def refuse(faults: list[tuple[str, str]]) -> NoReturn:
-    """Name the bad settings and what is wrong with each on stderr, and exit with EX_CONFIG (78)."""
-    print(f"refusing to start, {len(faults)} bad setting(s):", file=sys.stderr)  # noqa: T201 - logging is not set up yet
-    for name, fault in faults:
-        print(f"  {name}: {fault.removeprefix('Value error, ')}", file=sys.stderr)  # noqa: T201 - as above
+    """Name the bad settings and what is wrong with each on stderr, and exit with EX_CONFIG (78).
+
+    A person at a terminal gets a list, a log one line of JSON.
+    """
+    said = [f"{name}: {fault.removeprefix('Value error, ')}" for name, fault in faults]
+    refusal = f"refusing to start, {len(faults)} bad setting(s):"
+    if sys.stderr.isatty():
+        written = "\n  ".join([refusal, *said])
+    else:
+        # The faults tell no values; the log filter would take what stands behind a secret's name for one.
+        written = logs.formatter().as_it_is(logging.CRITICAL, __name__, f"{refusal} {'; '.join(said)}")
+    print(written, file=sys.stderr)  # noqa: T201 - the log may be set up only when the settings are read
     sys.exit(EX_CONFIG)

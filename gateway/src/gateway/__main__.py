@@ -1,5 +1,6 @@
 import argparse
 import importlib.metadata
+import sys
 
 import uvloop
 
@@ -14,6 +15,7 @@ def main() -> None:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("serve", help="answer requests until SIGTERM")
     parser.parse_args()
+    logs.setup("gateway", stream=sys.stderr)  # until the settings are read
     settings = load(GatewaySettings)
     logs.setup("gateway", settings.log_level)
     version = importlib.metadata.version("neoforge-gateway")
