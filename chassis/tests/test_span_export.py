@@ -35,6 +35,47 @@ def test_a_span_is_sent_byte_for_byte_as_opentelemetry_would_send_it(data: st.Da
     assert ours.SerializeToString(deterministic=True) == theirs.SerializeToString(deterministic=True)
 
 
+def test_no_text_of_a_span_carries_a_secret() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(resource=Resource({"service.name": "test"}))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    for secret in ("/nope/password=hunter2", "/nope/whsec_hunter2hunter2", "a%20pw%3Dhunter2", "Bearer hunter2"):
+        state = TraceState([("vendor", "whsec_hunter2hunter2")])
+        context = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED), trace_state=state)
+        span = provider.get_tracer("one").start_span(
+            secret,
+            trace.set_span_in_context(trace.NonRecordingSpan(context)),
+            attributes={
+                "url.path": secret,
+                "of.many": ["a", secret],
+                "user_agent.original": secret,
+                "session.id": "hunter2",
+            },
+            links=[Link(context, {"link": secret})],
+        )
+        span.add_event(secret, {"exception.message": secret})
+        span.set_status(StatusCode.ERROR, secret)
+        span.end()
+    provider.shutdown()
+    request = encode(exporter.get_finished_spans())
+    assert b"hunter2" not in request.SerializeToString()
+    span = request.resource_spans[0].scope_spans[0].spans[0]
+    assert {each.key: each.value.string_value for each in span.attributes}["url.path"] == "/nope/password=[redacted]"
+
+
+def test_statements_and_names_of_parameters_stay_as_they_are() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    told = {
+        "db.query.text": "SELECT id FROM tokens WHERE token = %(token)s AND id = 1",
+        "url.query": "token=REDACTED&a=REDACTED",
+    }
+    provider.get_tracer("one").start_span("SELECT tokens", attributes=told).end()
+    (span,) = encode(exporter.get_finished_spans()).resource_spans[0].scope_spans[0].spans
+    assert {each.key: each.value.string_value for each in span.attributes} == told
+
+
 def made(data: st.DataObject) -> Sequence[ReadableSpan]:
     exporter = InMemorySpanExporter()
     provider = TracerProvider(resource=Resource({"service.name": "test", "number": 1}))

@@ -1,7 +1,8 @@
 """OpenTelemetry's exporter with an encoder of ours: its own spends more on a span than all the rest of its life costs.
 
-What it sends is the same to the byte (a test compares them); what it saves is copies of every message
-on each of four levels, and the encoding of attributes, which repeat: most values are one of a few hundred.
+What it sends is the same to the byte (a test compares them), but for secrets, which it takes out of every text as the
+log does; what it saves is copies of every message on each of four levels, and the encoding of attributes, which repeat:
+most values are one of a few hundred.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,11 +18,15 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
+from chassis.redaction import redact, redact_value
+
 _KINDS: Final = 1
 """OTLP counts the kinds of spans from 1."""
 _IS_REMOTE: Final = trace_pb2.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
 _HAS_IS_REMOTE: Final = trace_pb2.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 _REMEMBERED: Final = 4_096
+_WITHOUT_VALUES: Final = frozenset({"db.query.text", "url.query"})
+"""Attributes that are made of names alone, and would lose what stands behind one that tells of a secret."""
 
 
 class SpanExporter(OTLPSpanExporter):
@@ -61,16 +66,16 @@ def _write(to: Any, span: ReadableSpan) -> None:
     parent = span.parent
     to.trace_id, to.span_id = _ids(context)
     if context.trace_state:
-        to.trace_state = context.trace_state.to_header()
+        to.trace_state = _shown(context.trace_state.to_header())
     to.flags = _flags(parent)
     if parent is not None:
         to.parent_span_id = parent.span_id.to_bytes(8, "big")
-    to.name = span.name
+    to.name = _shown(span.name)
     to.kind = span.kind.value + _KINDS
     to.start_time_unix_nano, to.end_time_unix_nano = span.start_time, span.end_time
     _add(to.attributes, span.attributes)
     for event in span.events:
-        written = to.events.add(name=event.name, time_unix_nano=event.timestamp)
+        written = to.events.add(name=_shown(event.name), time_unix_nano=event.timestamp)
         _add(written.attributes, event.attributes)
     for link in span.links:
         trace_id, span_id = _ids(link.context)
@@ -78,7 +83,7 @@ def _write(to: Any, span: ReadableSpan) -> None:
         _add(written.attributes, link.attributes)
     to.status.code = span.status.status_code.value
     if span.status.description:
-        to.status.message = span.status.description
+        to.status.message = _shown(span.status.description)
     if span.dropped_attributes:
         to.dropped_attributes_count = span.dropped_attributes
 
@@ -103,7 +108,7 @@ def _pair(key: str, kind: str, value: Any) -> KeyValue:
     """Encode an attribute; the type is a part of what it is remembered by, since 1 and True are equal."""
     pair = KeyValue(key=key)
     if kind == "str":
-        pair.value.string_value = value
+        pair.value.string_value = value if key in _WITHOUT_VALUES else redact_value(value, key)
     elif kind == "bool":
         pair.value.bool_value = value
     elif kind == "int":
@@ -113,5 +118,10 @@ def _pair(key: str, kind: str, value: Any) -> KeyValue:
     else:
         pair.value.array_value.SetInParent()  # an empty list is one too
         for each in value:
-            pair.value.array_value.values.append(_pair("", type(each).__name__, each).value)
+            pair.value.array_value.values.append(_pair(key, type(each).__name__, each).value)
     return pair
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _shown(text: str) -> str:
+    return redact(text)

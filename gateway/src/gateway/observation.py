@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import logs, telemetry
 from chassis.metrics import exemplar
+from chassis.redaction import redact
 from chassis.sampling import SLOW_S
 from chassis.telemetry import propagator, tracer
 from gateway import metrics
@@ -199,9 +200,9 @@ def _ids(request_id: str, trace_id: str) -> Headers:
 
 
 def request_id_of(given: bytes) -> str:
-    """Give the id that came if it is sane (1 to 128 of A-Z, a-z, 0-9, `.`, `_`, `-`), else a new UUID."""
-    if _SANE_ID.fullmatch(given):
-        return given.decode()
+    """Give the id that came if it is sane (1 to 128 of A-Z, a-z, 0-9, `.`, `_`, `-`) and no token, else a new UUID."""
+    if _SANE_ID.fullmatch(given) and redact(told := given.decode()) == told:
+        return told
     return new_id()
 
 
