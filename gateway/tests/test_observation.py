@@ -143,7 +143,7 @@ def test_a_sane_request_id_is_kept(ines: httpx.Client, projects: StandInProjects
     assert projects.calls[-1][2]["x-request-id"] == given
 
 
-@pytest.mark.parametrize("given", ["", "x" * 129, "a b", "<script>", "a\tb"])
+@pytest.mark.parametrize("given", ["", "x" * 129, "a b", "<script>", "a\tb", "nft_0123456789abcdefghijklmnop"])
 def test_any_other_is_replaced(ines: httpx.Client, given: str) -> None:
     made = ines.get(PATH, headers={"X-Request-Id": given}).headers["X-Request-Id"]
     assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", made)
