@@ -26,6 +26,9 @@ SECRET = "hunter2-Zq8"
         f"Cookie: a=1;\r\n\tsession={SECRET}",
         f"curl --password \\\n  {SECRET}",
         f"code_verifier={SECRET}",
+        f"ALTER ROLE projects PASSWORD 'a''{SECRET}'",
+        f"ALTER ROLE projects PASSWORD 'a''''{SECRET}' VALID UNTIL 'x'",
+        f"BASIC basic {SECRET}",
         f"pw={SECRET}",
         "passcode: 12345678",
         "otp 'x'; otp=12345678",
@@ -100,5 +103,6 @@ def test_a_text_that_is_made_to_take_long_takes_no_longer_than_its_length() -> N
         '"password"\r\n\r\n' * 12_000,
         "input_value=" * 16_000,
         "'loc' " * 20_000,
+        "basic+" * 30_000,
     ):
         redact(text)

@@ -70,7 +70,8 @@ _LONGEST_OPEN: Final = 80
 _SEVERAL: Final = frozenset("[({|-")
 """By one of these begins what may hold spaces."""
 
-_SCHEME: Final = re.compile(r"\b(?:bearer|basic|digest|negotiate|dpop)[\s+]+(?P<hidden>[^\s\"',;\\]+)", re.IGNORECASE)
+_SCHEME: Final = re.compile(r"\b(?:bearer|basic|digest|negotiate|dpop)[\s+]+", re.IGNORECASE)
+_SCHEME_END: Final = re.compile(r"[\s\"',;\\]")
 _URL: Final = re.compile(r"[a-z][a-z0-9+.\-]{0,30}://\S*", re.IGNORECASE)
 _LOGIN: Final = re.compile(r"://(?:[^\s:/@\"']*:(?P<password>)|(?P<token>[^\s:/@\"']{16,})@)")
 """Where a password begins, which may hold what separates the parts of a URL; or a token in the place of a name."""
@@ -118,9 +119,10 @@ def places(text: str) -> list[Place]:
     lowered = text.lower()
     if not any(sign in lowered for sign in _SIGNS):
         return []
-    patterns = (_FORMS, _SCHEME, _JUDGED, _REFUSED, _ELEMENT)
+    patterns = (_FORMS, _JUDGED, _REFUSED, _ELEMENT)
     found = [match.span("hidden") for pattern in patterns for match in pattern.finditer(text)]
     found += _logins(text)
+    found += _credentials(text)
     found += _Named(text).places()
     joined: list[Place] = []
     for start, end in sorted(place for place in found if place[0] < place[1]):
@@ -149,6 +151,15 @@ def tells(name: str, value: object) -> bool:
 def _is_open(value: str) -> bool:
     found = _OPEN.match(value)
     return found is not None and not value[found.end() :].strip("\"'\\ ")
+
+
+def _credentials(text: str) -> Iterator[Place]:
+    """Find what stands behind the scheme of an `Authorization` (RFC 9110, section 11.4)."""
+    end = -1
+    for scheme in _SCHEME.finditer(text):
+        if scheme.end() > end:
+            end = _end(_SCHEME_END, text, scheme.end())
+        yield scheme.end(), end
 
 
 def _logins(text: str) -> Iterator[Place]:
@@ -213,7 +224,7 @@ class _Named:
         end = _closing(quoted["quote"]).search(self._text, quoted.end())
         if end is None:
             return len(self._text)
-        return self._end_of_line(end.end()) if _KEY.match(self._text, end.end()) else end.start()
+        return self._end_of_line(end.end()) if _KEY.match(self._text, end.end()) else end.end() - len(quoted["quote"])
 
     def _end_of_line(self, at: int) -> int:
         if at > self._line_end:
@@ -234,5 +245,6 @@ def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 @lru_cache(maxsize=256)
 def _closing(quote: str) -> re.Pattern[str]:
-    """Give what ends a value in such quotes; SQL and CSV write a quote that is part of it twice."""
-    return re.compile(rf"(?<!\\){re.escape(quote)}(?!{re.escape(quote)})")
+    """Give what ends a value in such quotes, the last of an odd number: SQL and CSV write one of its own twice."""
+    one = re.escape(quote)
+    return re.compile(rf"(?<!\\)(?<!{one})(?:{one}{one})*{one}(?!{one})")
