@@ -253,6 +253,14 @@ def test_a_secret_of_the_settings_is_hidden_by_its_value_wherever_it_stands(secr
         assert_hidden(line("%s", [secret]), secret)
 
 
+def test_a_secret_of_the_settings_that_is_the_name_of_another_gives_neither_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redaction, "known", KnownSecrets())
+    redaction.known.hide(["password"])
+    assert redact("password=hunter2 and so on") == "[redacted]=[redacted]"
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -31,15 +31,18 @@ class KnownSecrets:
         self._forms = tuple(sorted(known.union(self._forms), key=lambda form: (-len(form), form)))
         self._pieces = frozenset(form[at : at + _PIECE] for form in self._forms for at in range(len(form) - _PIECE + 1))
 
-    def without(self, text: str) -> str:
-        """Give the text without them."""
+    def places(self, text: str) -> list[tuple[int, int]]:
+        """Give where they stand in the text, each by where it begins and ends."""
         # Most texts have no piece of any, and cost no more than this.
         if self._pieces.isdisjoint([text[at : at + _PIECE] for at in range(0, len(text), _STRIDE)]):
-            return text
+            return []
+        found = []
         for form in self._forms:
-            if form in text:
-                text = text.replace(form, HIDDEN)
-        return text
+            at = text.find(form)
+            while at >= 0:
+                found.append((at, at + len(form)))
+                at = text.find(form, at + 1)
+        return found
 
 
 def _forms(secret: str) -> Iterator[str]:

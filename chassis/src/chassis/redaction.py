@@ -33,14 +33,14 @@ known = KnownSecrets()
 
 def redact(text: str) -> str:
     """Give the text without the secrets in it."""
-    redacted = decoded = _redacted(known.without(text))
+    redacted = decoded = _redacted(text)
     for _ in range(_MOST_DECODINGS):
         if not _ENCODED.search(decoded):
             break
         before, decoded = decoded, _decoded(decoded)
         if decoded == before:
             break
-        hidden = _redacted(known.without(decoded))
+        hidden = _redacted(decoded)
         if hidden != decoded:
             redacted = decoded = hidden
     return redacted
@@ -118,7 +118,7 @@ def _text(value: str | bytes) -> str:
 def _redacted(text: str) -> str:
     written: list[str] = []
     at = 0
-    for start, end in places(text):
+    for start, end in places(text, known.places(text)):
         written += text[at:start], HIDDEN
         at = end
     return "".join([*written, text[at:]]) if written else text

@@ -6,7 +6,7 @@ as where it begins and ends; overlapping ones are joined.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -114,16 +114,19 @@ _SIGNS: Final = (
 """One of these stands, in lower case, in whatever the expressions above find: most lines have none and cost little."""
 
 
-def places(text: str) -> list[Place]:
-    """Give where secrets stand in a text, in order and apart."""
+def places(text: str, known: Sequence[Place] = ()) -> list[Place]:
+    """Give where secrets stand in a text, in order and apart, together with those places that are known already.
+
+    A secret that is known by its value may be the name of another: neither hides what the other one tells.
+    """
+    found = list(known)
     lowered = text.lower()
-    if not any(sign in lowered for sign in _SIGNS):
-        return []
-    patterns = (_FORMS, _JUDGED, _REFUSED, _ELEMENT)
-    found = [match.span("hidden") for pattern in patterns for match in pattern.finditer(text)]
-    found += _logins(text)
-    found += _credentials(text)
-    found += _Named(text).places()
+    if any(sign in lowered for sign in _SIGNS):
+        patterns = (_FORMS, _JUDGED, _REFUSED, _ELEMENT)
+        found += [match.span("hidden") for pattern in patterns for match in pattern.finditer(text)]
+        found += _logins(text)
+        found += _credentials(text)
+        found += _Named(text).places()
     joined: list[Place] = []
     for start, end in sorted(place for place in found if place[0] < place[1]):
         if joined and start <= joined[-1][1]:
