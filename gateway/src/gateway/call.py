@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _NEEDS_WRITE: Final = (b"www-authenticate", b'Bearer realm="neoforge", error="insufficient_scope", scope="write"')
 """RFC 6750, section 3.1."""
+_GRACE_S: Final = 5.0
+"""How much later than its deadline, at most, a call to a service has ended."""
 _STREAM_S: Final = 600.0
 """How long a file may take: 10 MiB at 17 KiB a second."""
 
@@ -123,7 +125,7 @@ class Call(Request):
             message,
             caller=self.caller,
             request_id=logs.request_id.get(),
-            timeout_s=self.left_s,
+            timeout_s=self._left_s,
             idempotency=self.keyed,
             repeatable=self._kind is Kind.READ or self.keyed is not None,
         )
@@ -139,7 +141,7 @@ class Call(Request):
             message,
             caller=self.caller,
             request_id=logs.request_id.get(),
-            timeout_s=self.left_s,
+            timeout_s=self._left_s,
             repeatable=True,
         )
         return reply.message
@@ -181,7 +183,16 @@ class Call(Request):
         return told
 
     @property
-    def left_s(self) -> float:
+    def patience_s(self) -> float:
+        """Seconds that the client waits for what may be asked for others too.
+
+        Who says how long waits exactly so long; for all others the call to the service has its own deadline, and knows
+        better what became of it.
+        """
+        return self._left_s if self._wait_s is not None else self._left_s + _GRACE_S
+
+    @property
+    def _left_s(self) -> float:
         """Seconds until the client has its answer, whatever it is."""
         left: float = self._deadline - time.monotonic()
         if self._outlives_service and self.for_everyone:

@@ -175,7 +175,7 @@ class Operation(APIRoute):
             directives=directives(headers),
             # A cache must not evaluate If-Match (RFC 9111, section 4.3.2), and who sends a cookie is somebody.
             passes_by=call.preconditions.if_match is not None or any(name == b"cookie" for name, _ in headers),
-            patience_s=call.left_s,
+            patience_s=call.patience_s,
         )
 
     def _resource(self, scope: Scope) -> str:
