@@ -13,6 +13,7 @@ import pytest
 
 from chassis.command_line import main
 from chassis.errors import RemoteError
+from chassis.rpc import client
 from chassis.service import RunningService, Service
 from chassis.settings import EX_CONFIG
 from chassis.testing.acting import Actor, Rows
@@ -22,9 +23,15 @@ from chassis.testing.waiting import until
 
 
 async def test_on_sigterm_a_running_call_ends_with_its_reply_and_new_ones_are_refused(
-    start_process: Callable[..., ServiceProcess], connect: Callable[..., Actor], specimen: Specimen, rows: Rows
+    start_process: Callable[..., ServiceProcess],
+    connect: Callable[..., Actor],
+    specimen: Specimen,
+    rows: Rows,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    process = start_process().serving()
+    monkeypatch.setattr(client, "_RESTART_S", 0.0)  # the late one is told at once that nobody is there
+    patient = {f"NEOFORGE_DATABASE_{limit}_TIMEOUT_MS": "60000" for limit in ("LOCK", "STATEMENT")}
+    process = start_process(**patient).serving()
     act, late = connect(process.port), connect(process.port)
     async with await rows.hold_inserts():
         running = asyncio.create_task(act.made(1, key="key"))

@@ -17,9 +17,11 @@ import pytest
 import pytest_asyncio
 
 from chassis.embedded.certificates import Authority
+from chassis.embedded.ports import free_ports
 from devstack.mailcatcher.catcher import Catcher
 from devstack.mailcatcher.smtp import Certificate
 from devstack.mailcatcher.store import Store
+from devstack.ports import SPAN
 
 
 @pytest_asyncio.fixture
@@ -252,8 +254,8 @@ async def test_a_mail_that_is_too_large_is_refused(catcher: Catcher) -> None:
     assert refused.value.code == 552
 
 
-async def test_the_process_offers_starttls_and_ends_on_sigterm(tmp_path: Path, unused_tcp_port: int) -> None:
-    base = unused_tcp_port - 5
+async def test_the_process_offers_starttls_and_ends_on_sigterm(tmp_path: Path) -> None:
+    base = free_ports(SPAN)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "devstack.mailcatcher", "--port", str(base)),
         env={"NEOFORGE_DATA": str(tmp_path), "PATH": ""},
