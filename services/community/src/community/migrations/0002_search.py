@@ -6,6 +6,8 @@ Nothing here rewrites the table or keeps writers waiting, and all of it may be r
 import sqlalchemy as sa
 from alembic import op
 
+from chassis.migrations import online
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -73,20 +75,8 @@ def upgrade() -> None:
         op.execute("ALTER TABLE community.posts VALIDATE CONSTRAINT posts_number_check")
         op.execute("ALTER TABLE community.posts ALTER COLUMN number SET NOT NULL")
         op.execute(f"{PROMISED_ELSEWHERE}\nALTER TABLE community.posts DROP CONSTRAINT posts_number_check")
-        # One that was interrupted stays behind and serves nobody.
-        for name in ("posts_number_idx", "posts_marked_idx"):
-            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS community.{name}")
-        op.create_index(
-            "posts_number_idx", "posts", ["number"], unique=True, schema=SCHEMA, postgresql_concurrently=True
-        )
-        op.create_index(
-            "posts_marked_idx",
-            "posts",
-            [sa.text(f"({MARKED})")],
-            schema=SCHEMA,
-            postgresql_using="gin",
-            postgresql_concurrently=True,
-        )
+    online.create_index("posts_number_idx", "posts", ["number"], unique=True, schema=SCHEMA)
+    online.create_index("posts_marked_idx", "posts", [sa.text(f"({MARKED})")], schema=SCHEMA, postgresql_using="gin")
     op.execute(IDENTITY)
 
 

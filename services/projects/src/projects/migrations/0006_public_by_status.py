@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from chassis.migrations import online
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -13,17 +15,14 @@ COLUMNS = ("created_at", "updated_at", "name")
 
 
 def upgrade() -> None:
-    with op.get_context().autocommit_block():
-        for column in COLUMNS:
-            op.create_index(
-                f"projects_public_status_{column}_idx",
-                "projects",
-                ["status", column, "id"],
-                schema=SCHEMA,
-                postgresql_where=sa.text("visibility = 'public'"),
-                postgresql_concurrently=True,
-                if_not_exists=True,
-            )
+    for column in COLUMNS:
+        online.create_index(
+            f"projects_public_status_{column}_idx",
+            "projects",
+            ["status", column, "id"],
+            schema=SCHEMA,
+            postgresql_where=sa.text("visibility = 'public'"),
+        )
 
 
 def downgrade() -> None:

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from chassis.migrations import online
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -12,16 +14,13 @@ SCHEMA = "projects"
 
 
 def upgrade() -> None:
-    with op.get_context().autocommit_block():
-        op.create_index(
-            "webhook_endpoints_live_idx",
-            "webhook_endpoints",
-            ["created_at", "id"],
-            schema=SCHEMA,
-            postgresql_where=sa.text("deleted_at IS NULL"),
-            postgresql_concurrently=True,
-            if_not_exists=True,
-        )
+    online.create_index(
+        "webhook_endpoints_live_idx",
+        "webhook_endpoints",
+        ["created_at", "id"],
+        schema=SCHEMA,
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
 
 
 def downgrade() -> None:
