@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[1]
 REGISTER = ROOT / "ops" / "metrics.toml"
 SERVICES = tuple(sorted(path.parent.name for path in (ROOT / "services").glob("*/pyproject.toml")))
 OWN = frozenset({"gateway", "service", "auth", "worker"})
+OF_PROMETHEUS = frozenset({"service", "process", "job", "instance", "le"})
+"""Labels that come from targets, and the bounds of histograms."""
 
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")

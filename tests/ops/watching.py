@@ -110,14 +110,14 @@ def watched(stack: Stack, folder: Path) -> Iterator[Prometheus]:
     url = url_of(PostgreSQL(stack.data / "postgresql", stack.port + 3).admin_url, database="neoforge")
     with ExitStack() as parts:
         parts.enter_context(
-            _running(
+            running(
                 ["prometheus-postgres-exporter", f"--web.listen-address=127.0.0.1:{postgresql}"],
                 {"DATA_SOURCE_NAME": f"{url}?sslmode=disable"},
                 folder / "postgres_exporter.log",
             )
         )
         parts.enter_context(
-            _running(
+            running(
                 ["prometheus-redis-exporter", f"-web.listen-address=127.0.0.1:{redis}"],
                 {"REDIS_ADDR": Redis(stack.data / "redis", stack.port + 4, durable=True).url},
                 folder / "redis_exporter.log",
@@ -148,7 +148,7 @@ def watched(stack: Stack, folder: Path) -> Iterator[Prometheus]:
             f"--web.listen-address=127.0.0.1:{own}",
             "--enable-feature=exemplar-storage",
         ]
-        parts.enter_context(_running(program, {}, folder / "prometheus.log"))
+        parts.enter_context(running(program, {}, folder / "prometheus.log"))
         prometheus = Prometheus(f"http://127.0.0.1:{own}", places)
         deadline = time.monotonic() + START_S
         while not _ready(prometheus):
@@ -170,7 +170,7 @@ def _ready(prometheus: Prometheus) -> bool:
 
 
 @contextmanager
-def _running(command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[None]:
+def running(command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[None]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT)
     try:
