@@ -18,6 +18,7 @@ from tests.ops.watching import (
     alerts,
     dashboards,
     dead,
+    documented,
     free_port,
     listen_in,
     try_the_door,
@@ -66,6 +67,17 @@ def test_every_query_of_every_dashboard_has_a_result(used: Prometheus) -> None:
         wait_for(lambda query=query: has_numbers(used.ask(query)), 60, every_s=0.5, what=what)
         asked += 1
     assert asked > 150
+
+
+def test_the_queries_of_documentation_have_results_and_those_of_runbooks_can_be_asked(used: Prometheus) -> None:
+    asked = 0
+    for page, query in documented():
+        if page == "watching.md":
+            wait_for(lambda query=query: has_numbers(used.ask(query)), 60, every_s=0.5, what=f"numbers from {query}")
+            asked += 1
+        else:
+            used.ask(query)  # of a fault that is not there it has no result
+    assert asked > 8
 
 
 def test_what_alerts_look_at_is_there_and_their_expressions_are_evaluated(used: Prometheus) -> None:

@@ -158,8 +158,8 @@ def watched(stack: Stack, folder: Path) -> Iterator[Prometheus]:
 
 
 def _hurried(rules_: str) -> str:
-    """Have alerts wait shorter."""
-    return re.sub(r"for: (\d+)m", lambda found: f"for: {int(found[1]) * 60 // HURRY}s", rules_)
+    """Have alerts wait shorter, and rules that are evaluated rarely more often."""
+    return re.sub(r"(for|interval): (\d+)m", lambda found: f"{found[1]}: {int(found[2]) * 60 // HURRY}s", rules_)
 
 
 def _ready(prometheus: Prometheus) -> bool:
@@ -278,6 +278,18 @@ def dashboards() -> Iterator[tuple[str, str]]:
         for panel in board["panels"]:
             for target in panel.get("targets", ()):
                 yield f"{board['uid']}: {panel['title']}", target["expr"]
+
+
+def documented() -> Iterator[tuple[str, str]]:
+    """Give the page and each PromQL query of documentation and runbooks."""
+    watching = ROOT / "docs" / "watching.md"
+    asking = watching.read_text().partition("\n## Asking\n")[2].partition("\n## ")[0]
+    for query in re.findall(r"^\|[^|]+\| `(.*)` \|$", asking, re.MULTILINE):
+        yield watching.name, query
+    for page in sorted((ROOT / "docs" / "runbooks").glob("*.md")):
+        for block in re.findall(r"^```promql\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+            for query in block.splitlines():
+                yield page.name, query
 
 
 def alerts() -> list[dict[str, Any]]:
