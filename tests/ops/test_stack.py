@@ -153,13 +153,29 @@ async def test_a_killed_service_lights_its_first_alerts_after_their_time_and_the
         return float(used.ask(query)[0]["value"][1])
 
     assert lit() == set()
-    with dead(stack, "community"):
+    with dead(stack, "community", "serve"):
         await until(lambda: lit() == {("ProcessDown", ""), ("NotReady", "community")}, longest_s=60)
         began = value('ALERTS_FOR_STATE{alertname="ProcessDown"}')
         fired = value('min(min_over_time(timestamp(ALERTS{alertname="ProcessDown",alertstate="firing"})[5m:1s]))')
         assert round(fired - began, 3) >= 120 / HURRY
     await until(lambda: lit() == set(), longest_s=120)
     await until(lambda: httpx.get(f"{stack.url}/ready").status_code == 200)
+
+
+async def test_a_killed_envoy_lights_its_alert_and_counts_as_failing_at_the_edge(
+    stack: Stack, used: Prometheus
+) -> None:
+    def lit() -> set[str]:
+        found = used.ask('ALERTS{alertstate="firing",alertname="ProcessDown"}')
+        return {series["metric"]["job"] for series in found}
+
+    used.wait_for('service:availability_bad:ratio_rate1h{service="edge"}')
+    assert lit() == set()
+    with dead(stack, "envoy"):
+        await until(lambda: lit() == {"envoy"}, longest_s=60)
+        await until(lambda: used.ask('ALERTS{alertstate="firing",alertname="AvailabilityBurnsFast",service="edge"}'))
+    await until(lambda: lit() == set(), longest_s=120)
+    await until(lambda: httpx.get(f"{stack.url}/ready").status_code == 200, longest_s=120)
 
 
 async def test_nothing_remains_of_a_gateway_that_was_killed_under_load(stack: Stack, used: Prometheus) -> None:

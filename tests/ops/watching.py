@@ -206,9 +206,9 @@ def _backup_told() -> Iterator[int]:
 
 
 @contextmanager
-def dead(stack: Stack, service: str) -> Iterator[None]:
-    """Kill a service while its supervisor sleeps."""
-    pid = stack.pid_of(service, "serve")
+def dead(stack: Stack, *words: str) -> Iterator[None]:
+    """Kill a process, found by the words of its command line, while its supervisor sleeps."""
+    pid = stack.pid_of(*words)
     stack.process.send_signal(signal.SIGSTOP)
     os.kill(pid, signal.SIGKILL)
     try:
