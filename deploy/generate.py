@@ -10,9 +10,11 @@ import argparse
 import importlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,8 +104,11 @@ def rendered(values: Path) -> str:
 def observability() -> dict[Path, str]:
     """What the chart carries of ops/, since Helm reads nothing else: alerts as they are, dashboards on a line."""
     files = {CHART / "files" / "service.sql": (ROOT / "ops" / "sql" / "service.sql").read_text()}
+    runbooks = tomllib.loads((ROOT / "ops" / "watching.toml").read_text())["runbooks"].rstrip("/")
     for rules in sorted((ROOT / "ops" / "prometheus" / "rules").glob("*.yml")):
-        files[CHART / "files" / "rules" / rules.name] = rules.read_text()
+        text = rules.read_text().replace(runbooks, "RUNBOOKS_URL")
+        # Who is expected in a release is for its values to say.
+        files[CHART / "files" / "rules" / rules.name] = re.sub(r"(?<=expr: )absent\(up\{.*", "EXPECTED", text)
     scrape = ROOT / "ops" / "prometheus" / "prometheus.yml"
     if scrape.is_file():
         alerting = {"alerting": {"alertmanagers": [{"static_configs": [{"targets": ["alertmanager:9093"]}]}]}}
@@ -111,7 +116,7 @@ def observability() -> dict[Path, str]:
         files[DEPLOY / "compose" / "prometheus.yml"] = _HEAD.format(source="ops/prometheus/prometheus.yml") + body
     for dashboard in sorted((ROOT / "ops" / "grafana" / "dashboards").glob("*.json")):
         compact = json.dumps(json.loads(dashboard.read_text()), separators=(",", ":"))
-        files[CHART / "files" / "dashboards" / dashboard.name] = compact + "\n"
+        files[CHART / "files" / "dashboards" / dashboard.name] = compact.replace(runbooks, "RUNBOOKS_URL") + "\n"
     return files
 
 

@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[1]
 REGISTER = ROOT / "ops" / "metrics.toml"
 SERVICES = tuple(sorted(path.parent.name for path in (ROOT / "services").glob("*/pyproject.toml")))
 OWN = frozenset({"gateway", "service", "auth", "worker"})
+OF_PROMETHEUS = frozenset({"service", "process", "job", "instance", "le"})
+"""Labels that come from targets, and the bounds of histograms."""
 
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
@@ -97,7 +99,8 @@ def page() -> str:
     metrics = register()
     sections: dict[str, Callable[[Metric], bool]] = {
         "Every process": lambda m: set(m.sources) >= {"gateway", "service", "worker"},
-        "Gateway": lambda m: "gateway" in m.sources,
+        "The gateway": lambda m: m.sources == ("gateway",),
+        "The gateway and others": lambda m: "gateway" in m.sources,
         "Services": lambda m: bool({"service", "auth"} & set(m.sources)),
         "Workers": lambda m: "worker" in m.sources,
         "From elsewhere": lambda m: not m.ours,
@@ -107,8 +110,11 @@ def page() -> str:
     for title, belongs in sections.items():
         rows = [m for m in metrics.values() if m.name not in told and belongs(m)]
         told |= {m.name for m in rows}
-        parts += [f"## {title}", "\n".join(_table(rows, whose=title == "From elsewhere"))]
+        parts += [f"## {title}", "\n".join(_table(rows, whose=title not in {"Every process", "The gateway"}))]
     return "\n\n".join(parts) + "\n"
+
+
+_WHO = {"service": "every service", "worker": "every worker"}
 
 
 def _table(rows: list[Metric], *, whose: bool) -> Iterator[str]:
@@ -118,5 +124,5 @@ def _table(rows: list[Metric], *, whose: bool) -> Iterator[str]:
         labels = f"{{{','.join(m.labels)}}}" if m.labels else ""
         also = "; of several processes take the maximum" if m.max and m.ours else ""
         yield f"| `{m.name}{labels}` | {m.type} | {m.unit} | {m.meaning}{also} |" + (
-            f" {', '.join(m.sources)} |" if whose else ""
+            f" {', '.join(_WHO.get(source, source) for source in m.sources)} |" if whose else ""
         )

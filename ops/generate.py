@@ -14,20 +14,20 @@ from typing import Any
 import yaml
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from ops import promises
 from ops.catalogue import ROOT, SERVICES, page
 from ops.grafana import boards
 from ops.grafana.service import service
-from ops.prometheus.slo import rules
+from ops.prometheus import alerting, cases, notification, presence, slo
 
 from gateway import tiers
 
 DASHBOARDS = ROOT / "ops" / "grafana" / "dashboards"
-RULES = ROOT / "ops" / "prometheus" / "rules" / "slo.yml"
+PROMETHEUS = ROOT / "ops" / "prometheus"
 PAGE = ROOT / "docs" / "metrics.md"
 API = ROOT / "docs" / "api.md"
-_HEAD = (
-    "# Made by `make gen` from ops/prometheus/slo.py, which says where the numbers come from; changes belong there.\n"
-)
+WATCHING = ROOT / "docs" / "watching.md"
+_HEAD = "# Made by `make gen` from {}, which says where the numbers come from; changes belong there.\n"
 
 
 def _dashboards() -> Iterator[Dashboard]:
@@ -48,12 +48,33 @@ def files() -> dict[Path, str]:
     for builder in _dashboards():
         text = _json(builder.build())
         made[DASHBOARDS / f"{json.loads(text)['uid'].removeprefix('neoforge-')}.json"] = text
-    made[RULES] = _HEAD + yaml.safe_dump(rules(), sort_keys=False, width=1_000)
+    for name, source, content in (
+        ("rules/slo.yml", "ops/prometheus/slo.py", slo.rules()),
+        ("rules/presence.yml", "ops/prometheus/presence.py", presence.rules()),
+        ("tests/slo.yml", "ops/prometheus/cases.py", cases.cases()),
+        ("tests/presence.yml", "ops/prometheus/presence.py", presence.cases()),
+        ("alertmanager.yml", "ops/prometheus/notification.py", notification.configuration()),
+    ):
+        made[PROMETHEUS / name] = _HEAD.format(source) + _yaml(content)
+    for file in (*PROMETHEUS.glob("rules/*.yml"), *PROMETHEUS.glob("tests/*.yml")):
+        if file not in made:
+            made[file] = alerting.with_runbooks(file.read_text(encoding="utf-8"))
     made[PAGE] = page()
-    made[API] = re.sub(
-        r"(?<=<!-- tiers -->\n).*(?=<!-- /tiers -->)", tiers.table(), API.read_text(encoding="utf-8"), flags=re.DOTALL
-    )
+    made[API] = _filled(API, "tiers", tiers.table())
+    made[WATCHING] = _filled(WATCHING, "promises", "\n".join(promises.table()) + "\n")
     return made
+
+
+def _yaml(content: Any) -> str:
+    """Write what stands in two places twice: anchors are no help to a reader of rules."""
+    text: str = yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False, width=1_000)
+    return text
+
+
+def _filled(page_: Path, mark: str, text: str) -> str:
+    """Give a page with the text between its two marks."""
+    before = page_.read_text(encoding="utf-8")
+    return re.sub(rf"(?<=<!-- {mark} -->\n).*(?=<!-- /{mark} -->)", lambda _: text, before, flags=re.DOTALL)
 
 
 def main() -> int:

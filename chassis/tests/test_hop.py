@@ -22,6 +22,7 @@ from chassis.rpc.server import CallInterceptor
 from chassis.testing.waiting import until
 
 METHOD = "/test.Service/Method"
+PEER = "tested"
 Behavior = Callable[[bytes, Any], Any]
 
 
@@ -42,10 +43,12 @@ async def serve() -> AsyncIterator[Serve]:
     servers: list[Any] = []
     channels: list[Any] = []
 
-    async def start(behavior: Behavior, port: int = 0, make: Any = grpc.unary_unary_rpc_method_handler) -> Any:
+    async def start(
+        behavior: Behavior, port: int = 0, make: Any = grpc.unary_unary_rpc_method_handler, peer: str = PEER
+    ) -> Any:
         server = grpc.aio.server(interceptors=[CallInterceptor({METHOD: ANYONE}, frozenset(), Admission())])
         server.add_generic_rpc_handlers((Anything(behavior, make),))
-        opened = Channel(f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}", None)
+        opened = Channel(f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}", None, peer=peer)
         await server.start()
         servers.append(server)
         channels.append(opened)
@@ -64,8 +67,8 @@ async def ask(opened: Any, **options: Any) -> Any:
     return (await invoke(rpc, b"", **defaults | options)).message
 
 
-def counted(name: str, code: str) -> float:
-    return REGISTRY.get_sample_value(f"{name}_count", {"method": METHOD, "code": code}) or 0.0
+def counted(name: str, code: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"{name}_count", {"method": METHOD, "code": code, **labels}) or 0.0
 
 
 @pytest.mark.parametrize("repeatable", [True, False])
@@ -173,15 +176,31 @@ async def test_a_caller_who_gives_up_is_counted_as_such_at_both_ends(serve: Serv
             ended.set()
 
     opened = await serve(dawdles)
-    names = ("rpc_client_duration_seconds", "rpc_server_duration_seconds")
-    before = [counted(name, "CANCELLED") for name in names]
+    ends: tuple[tuple[str, dict[str, str]], ...] = (
+        ("rpc_client_duration_seconds", {"peer": PEER}),
+        ("rpc_server_duration_seconds", {}),
+    )
+    before = [counted(name, "CANCELLED", **labels) for name, labels in ends]
     call = asyncio.create_task(ask(opened))
     await until(begun.is_set)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
     await until(ended.is_set)
-    await until(lambda: [counted(name, "CANCELLED") for name in names] == [n + 1 for n in before])
+    await until(lambda: [counted(name, "CANCELLED", **labels) for name, labels in ends] == [n + 1 for n in before])
+
+
+async def test_calls_of_the_same_method_of_two_services_are_counted_apart(serve: Serve) -> None:
+    async def answers(request: bytes, context: Any) -> bytes:
+        return b"here"
+
+    first, second = await serve(answers, peer="projects"), await serve(answers, peer="billing2")
+    before = [counted("rpc_client_duration_seconds", "OK", peer=peer) for peer in ("projects", "billing2")]
+    await ask(first)
+    for _ in range(2):
+        await ask(second)
+    after = [counted("rpc_client_duration_seconds", "OK", peer=peer) for peer in ("projects", "billing2")]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [1, 2]
 
 
 async def test_a_stream_of_a_generator_or_of_writes_passes_and_ends_with_its_failure(serve: Serve) -> None:

@@ -212,7 +212,14 @@ def of_the_whole(settings: list[str], processes: list[str]) -> Schema:
                 "passwords": {"type": "object", "additionalProperties": name},
             }
         ),
-        "rules": closed({"enabled": switch, "labels": labels}),
+        "rules": closed(
+            {
+                "enabled": switch,
+                "labels": labels,
+                "runbooks": {"type": "string", "pattern": "^https?://[^\\s]+$"},
+                "exporters": {"type": "array", "items": {"enum": ["postgresql", "redis"]}, "uniqueItems": True},
+            }
+        ),
         "dashboards": closed({"enabled": switch, "labels": labels, "annotations": labels}),
     }
     return {"$schema": _DRAFT, "title": "NeoForge"} | closed(properties)

@@ -189,6 +189,27 @@ def test_the_gateway_has_no_metrics_of_what_only_services_have() -> None:
         assert f"\n# TYPE {name}" not in told
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "template"),
+    [
+        ("GET", "/openapi.json", "/openapi.json"),
+        ("GET", "/problems/not-found", "/problems/{name}"),
+        ("GET", "/docs/assets/swagger-ui.css", "/docs/assets/{path}"),
+        ("POST", "/csp-reports", "/csp-reports"),
+    ],
+)
+def test_pages_and_reports_of_browsers_are_counted_by_their_own_templates(
+    client: httpx.Client, method: str, path: str, template: str
+) -> None:
+    def counted() -> float:
+        labels = {"method": method, "route": template, "class": "2xx"}
+        return count("http_server_request_duration_seconds_count", **labels)
+
+    before = counted()
+    client.request(method, path).raise_for_status()
+    wait_for(lambda: counted() == before + 1)
+
+
 def test_metrics_have_route_templates_and_classes(ines: httpx.Client, client: httpx.Client) -> None:
     errors = count("http_errors_total", route=ITEM, **{"class": "4xx"})
     unmatched = count("http_errors_total", route="unmatched", **{"class": "4xx"})

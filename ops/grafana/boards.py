@@ -3,6 +3,7 @@
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from ops.grafana.panels import (
     BYTES,
+    BYTES_PER_SECOND,
     MILLISECONDS,
     NUMBER,
     PER_SECOND,
@@ -15,8 +16,9 @@ from ops.grafana.panels import (
     quantiles,
     row,
 )
-
-EDGE = 'envoy_http_conn_manager_prefix="edge"'
+from ops.prometheus.alerting import limit
+from ops.prometheus.slo import EDGE, FAST, OBJECTIVES, SLOW, record
+from ops.promises import AVAILABILITY, LATENCY, SLOWER
 
 
 def overview() -> Dashboard:
@@ -32,17 +34,17 @@ def overview() -> Dashboard:
         board("overview", "overview", "What people feel of the product, and how much room is left.")
         .with_row(row("Now"))
         .with_panel(number("Requests", PER_SECOND, f"sum(rate(envoy_http_downstream_rq_xx{{{EDGE}}}[$__rate_interval]))"))
-        .with_panel(number("Failed", RATIO, 'service:availability_bad:ratio_rate5m{service="edge"}', most=0.001))
-        .with_panel(number("Slower than 250 ms", RATIO, 'service:latency_bad:ratio_rate5m{service="edge"}', most=0.05))
-        .with_panel(number("Processes down", NUMBER, 'count(up{job="neoforge"} == 0) or vector(0)', most=1))
+        .with_panel(number("Failed", RATIO, 'service:availability_bad:ratio_rate5m{service="edge"}', most=AVAILABILITY.budget))
+        .with_panel(number(SLOWER, RATIO, 'service:latency_bad:ratio_rate5m{service="edge"}', most=LATENCY.budget))
+        .with_panel(number("Processes down", NUMBER, 'count(up{job=~"neoforge|envoy"} == 0) or vector(0)', most=1))
         .with_panel(number("Not ready", NUMBER, "count(dependency_up == 0) or vector(0)", most=1))
-        .with_panel(number("Oldest message due", SECONDS, "max(outbox_oldest_age_seconds)", most=300))
+        .with_panel(number("Oldest message due", SECONDS, "max(outbox_oldest_age_seconds)", most=limit("OutboxTooOld")))
         .with_row(row("Requests"))
         .with_panel(lines("Requests by class", PER_SECOND, ("sum by (class) (rate(http_server_request_duration_seconds_count[$__rate_interval]))", "{{class}}")))
         .with_panel(lines("Time at the edge", MILLISECONDS, *edge))
         .with_panel(lines("Time in the gateway", SECONDS, *quantiles("http_server_request_duration_seconds", 'class!="none"'), exemplars=True))
-        .with_panel(lines("Failed calls by service", RATIO, ("service:availability_bad:ratio_rate5m", "{{service}}"), most=0.001))
-        .with_panel(lines("Slow calls by service", RATIO, ("service:latency_bad:ratio_rate5m", "{{service}}"), most=0.05))
+        .with_panel(lines("Failed calls by service", RATIO, ("service:availability_bad:ratio_rate5m", "{{service}}"), most=AVAILABILITY.budget))
+        .with_panel(lines("Slow calls by service", RATIO, ("service:latency_bad:ratio_rate5m", "{{service}}"), most=LATENCY.budget))
         .with_panel(lines("p95 by service", SECONDS, ("histogram_quantile(0.95, sum by (service, le) (rate(rpc_server_duration_seconds_bucket[$__rate_interval])))", "{{service}}"), exemplars=True))
         .with_row(row("Saturation"))
         .with_panel(lines("CPU by process", NUMBER, ('sum by (service, process) (rate(process_cpu_seconds_total{job="neoforge"}[$__rate_interval]))', "{{service}} {{process}}")))
@@ -95,9 +97,9 @@ def jobs() -> Dashboard:
     return (
         board("jobs", "jobs and queues", "Work that is done later: outbox, queues, attempts, mail, webhooks.")
         .with_row(row("Waiting"))
-        .with_panel(lines("Depth of queues", NUMBER, ("max by (queue) (celery_queue_depth)", "{{queue}}"), most=1000))
+        .with_panel(lines("Depth of queues", NUMBER, ("max by (queue) (celery_queue_depth)", "{{queue}}"), most=limit("QueueTooDeep")))
         .with_panel(lines("Messages of the outbox", NUMBER, ("max by (service, state) (outbox_messages)", "{{service}} {{state}}")))
-        .with_panel(lines("Oldest message that is due", SECONDS, ("max by (service) (outbox_oldest_age_seconds)", "{{service}}"), most=300))
+        .with_panel(lines("Oldest message that is due", SECONDS, ("max by (service) (outbox_oldest_age_seconds)", "{{service}}"), most=limit("OutboxTooOld")))
         .with_panel(lines("Messages handed to Celery at once", NUMBER, ("sum by (queue) (rate(outbox_batch_size_sum[$__rate_interval])) / sum by (queue) (rate(outbox_batch_size_count[$__rate_interval]))", "{{queue}}, mean")))
         .with_panel(lines("Wait for the relay", SECONDS, *quantiles("outbox_wait_seconds")))
         .with_row(row("Attempts"))
@@ -120,18 +122,15 @@ def slo() -> Dashboard:
     made = board("slo", "error budgets", "The promises, and what is left of what may go wrong in 30 days.").time(
         "now-7d", "now"
     )
-    for name, budget, promise in (
-        ("availability", 0.001, "99.9 % are answered"),
-        ("latency", 0.05, "95 % within 250 ms"),
-    ):
-        bad = f"service:{name}_bad:ratio_rate"
-        made = (
-            made.with_row(row(f"{name.capitalize()}: {promise}"))
-            .with_panel(lines("Budget left, as of the last three days", RATIO, (f"clamp_min(1 - {bad}3d / {budget}, 0)", "{{service}}"), span=12))
-            .with_panel(lines("Burn rate of the last hour (14.4 wakes someone)", NUMBER, (f"{bad}1h / {budget}", "{{service}}"), span=12, most=14.4))
-            .with_panel(lines("Burn rate of six hours (6 wakes someone)", NUMBER, (f"{bad}6h / {budget}", "{{service}}"), span=12, most=6))
-            .with_panel(lines("Burn rate of a day (3 makes a ticket)", NUMBER, (f"{bad}1d / {budget}", "{{service}}"), span=12, most=3))
-        )  # fmt: skip
+    for objective in OBJECTIVES:
+        left = f"clamp_min(1 - {record(objective, '30d')} / {objective.budget:g}, 0)"
+        made = made.with_row(row(f"{objective.name.capitalize()}: {objective.promise.text}")).with_panel(
+            lines("Budget left of 30 days", RATIO, (left, "{{service}}"), span=12)
+        )
+        for burn, does in ((FAST[0], "wakes someone"), (FAST[1], "wakes someone"), (SLOW[0], "makes a ticket")):
+            title = f"Burn rate over {burn.long} ({burn.rate:g} {does})"
+            rate = f"{record(objective, burn.long)} / {objective.budget:g}"
+            made = made.with_panel(lines(title, NUMBER, (rate, "{{service}}"), span=12, most=burn.rate))
     return made
 
 
@@ -144,13 +143,14 @@ def stores() -> Dashboard:
         .with_panel(number("Answers", NUMBER, "min(pg_up)", span=6, least=1))
         .with_panel(number("Connections in use", RATIO, "sum(pg_stat_activity_count) / max(pg_settings_max_connections)", span=6, most=0.9))
         .with_panel(number("Size", BYTES, f"max(pg_database_size_bytes{{{ours}}})", span=6))
-        .with_panel(number("Last backup", SECONDS, "time() - max(backup_last_success_timestamp_seconds)", span=6, most=26 * 3600))
+        .with_panel(number("Last backup", SECONDS, "time() - max(backup_last_success_timestamp_seconds)", span=6, most=limit("BackupTooOld")))
         .with_panel(lines("Connections by state", NUMBER, (f"sum by (state) (pg_stat_activity_count{{{ours}}})", "{{state}}")))
         .with_panel(lines("Transactions", PER_SECOND, (f"sum(rate(pg_stat_database_xact_commit{{{ours}}}[$__rate_interval]))", "committed"), (f"sum(rate(pg_stat_database_xact_rollback{{{ours}}}[$__rate_interval]))", "rolled back")))
         .with_panel(lines("Oldest transaction", SECONDS, (f"max by (state) (pg_stat_activity_max_tx_duration{{{ours}}})", "{{state}}")))
         .with_panel(lines("Found in memory", RATIO, (f"sum(rate(pg_stat_database_blks_hit{{{ours}}}[$__rate_interval])) / (sum(rate(pg_stat_database_blks_hit{{{ours}}}[$__rate_interval])) + sum(rate(pg_stat_database_blks_read{{{ours}}}[$__rate_interval])))", "of blocks")))
         .with_panel(lines("Rows", PER_SECOND, (f"sum(rate(pg_stat_database_tup_fetched{{{ours}}}[$__rate_interval]))", "by index"), (f"sum(rate(pg_stat_database_tup_returned{{{ours}}}[$__rate_interval]))", "read")))
-        .with_panel(lines("Deadlocks and temporary files", NUMBER, (f"sum(rate(pg_stat_database_deadlocks{{{ours}}}[$__rate_interval]))", "deadlocks a second"), (f"sum(rate(pg_stat_database_temp_bytes{{{ours}}}[$__rate_interval]))", "bytes a second")))
+        .with_panel(lines("Deadlocks", PER_SECOND, (f"sum(rate(pg_stat_database_deadlocks{{{ours}}}[$__rate_interval]))", "deadlocks")))
+        .with_panel(lines("Temporary files", BYTES_PER_SECOND, (f"sum(rate(pg_stat_database_temp_bytes{{{ours}}}[$__rate_interval]))", "written")))
         .with_panel(lines("Locks", NUMBER, (f"sum by (mode) (pg_locks_count{{{ours}}})", "{{mode}}")))
         .with_row(row("Redis"))
         .with_panel(number("Answers", NUMBER, "min(redis_up)", span=8, least=1))

@@ -20,14 +20,16 @@ from grafana_foundation_sdk.models.dashboard import (
     Threshold,
     ThresholdsMode,
 )
-from ops.catalogue import names_in, of_series, register
-from ops.prometheus.slo import RUNBOOKS
+from ops.catalogue import OF_PROMETHEUS, Metric, matchers_in, names_in, of_series, register
+from ops.prometheus.slo import records
+from ops.promises import RUNBOOKS
 
-SECONDS, PER_SECOND, RATIO, BYTES, NUMBER, MILLISECONDS = (
+SECONDS, PER_SECOND, RATIO, BYTES, BYTES_PER_SECOND, NUMBER, MILLISECONDS = (
     units.Seconds,
     units.RequestsPerSecond,
     units.PercentUnit,
     units.BytesIEC,
+    units.BytesPerSecondIEC,
     units.Short,
     units.Milliseconds,
 )
@@ -76,7 +78,7 @@ def lines(
     panel = (
         timeseries.Panel()
         .title(title)
-        .description(_about(queries))
+        .description(_about(title, queries))
         .unit(unit)
         .datasource(SOURCE)
         .min(0)
@@ -114,7 +116,7 @@ def number(
     panel = (
         stat.Panel()
         .title(title)
-        .description(_about([(query, legend)]))
+        .description(_about(title, [(query, legend)]))
         .unit(unit)
         .datasource(SOURCE)
         .span(span)
@@ -153,13 +155,35 @@ def _below(least: float | None) -> ThresholdsConfig:
     return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
 
 
-def _about(queries: Iterable[Query]) -> str:
-    """Say what the metrics mean that are looked at, as the register does."""
-    known = of_series(register())
+def _about(title: str, queries: Iterable[Query]) -> str:
+    """Say what the metrics mean that are looked at, as the register does.
+
+    Raises:
+        ValueError: the register does not have a name or a label, or times, bytes and numbers share a unit.
+    """
+    known, recorded = of_series(register()), set(records())
     used = dict.fromkeys(name for expression, _ in queries for name in sorted(names_in(expression)))
+    if unknown := used.keys() - known.keys() - recorded:
+        raise ValueError(f"panel {title!r}: the register (ops/metrics.toml) has no {', '.join(sorted(unknown))}")
+    for expression, _ in queries:
+        for name, label in matchers_in(expression):
+            if name in known and label not in {*known[name].labels, *OF_PROMETHEUS}:
+                raise ValueError(f"panel {title!r}: {name} has no label {label}")
+    if len(kinds := {kind for expression, _ in queries for kind in _kind(expression, known)}) > 1:
+        raise ValueError(f"panel {title!r}: one unit cannot be that of {' and '.join(sorted(kinds))}")
     told = {known[name].name: known[name].meaning for name in used if name in known}
     told |= {name: _recorded(name) for name in used if name not in known}
     return "\n\n".join(f"{meaning} (`{name}`)." for name, meaning in told.items())
+
+
+def _kind(expression: str, known: dict[str, Metric]) -> set[str]:
+    """Give what a query is a number of, if all that it reads is of one kind."""
+    kinds = {
+        known[name].unit if known[name].unit in {"seconds", "milliseconds", "bytes"} and not counts else "things"
+        for name in names_in(expression) & known.keys()
+        for counts in [known[name].type == "histogram" and name.endswith("_count")]
+    }
+    return kinds if len(kinds) == 1 else set()
 
 
 def _recorded(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from ops.grafana.panels import BYTES, NUMBER, PER_SECOND, RATIO, SECONDS, Query, board, lines, number, quantiles, row
+from ops.prometheus.alerting import limit
+from ops.promises import AVAILABILITY, LATENCY, SLOWER
 
 OWN: dict[str, list[tuple[str, str, Query]]] = {
     "auth": [
@@ -20,8 +22,8 @@ def service(name: str) -> Dashboard:
         board(f"service-{name}", name, f"The {name} service: its calls, what they need, its jobs.")
         .with_row(row("Calls"))
         .with_panel(number("Calls", PER_SECOND, f"sum(rate(rpc_server_duration_seconds_count{{{of}}}[$__rate_interval]))"))
-        .with_panel(number("Failed, to its callers", RATIO, f"service:availability_bad:ratio_rate5m{{{of}}}", most=0.001))
-        .with_panel(number("Slower than 250 ms, to its callers", RATIO, f"service:latency_bad:ratio_rate5m{{{of}}}", most=0.05))
+        .with_panel(number("Failed, to its callers", RATIO, f"service:availability_bad:ratio_rate5m{{{of}}}", most=AVAILABILITY.budget))
+        .with_panel(number(f"{SLOWER}, to its callers", RATIO, f"service:latency_bad:ratio_rate5m{{{of}}}", most=LATENCY.budget))
         .with_panel(number("Ready", NUMBER, f"min by (process, dependency) (dependency_up{{{of}}})", "{{process}} {{dependency}}", span=12, least=1))
         .with_panel(lines("Calls by method", PER_SECOND, (f'sum by (method) (label_replace(rate(rpc_server_duration_seconds_count{{{of}}}[$__rate_interval]), "{short}))', "{{method}}")))
         .with_panel(lines("Calls that were not OK", PER_SECOND, (f'sum by (method, code) (label_replace(rate(rpc_server_duration_seconds_count{{{of},code!="OK"}}[$__rate_interval]), "{short}))', "{{method}} {{code}}")))
@@ -36,7 +38,8 @@ def service(name: str) -> Dashboard:
         .with_row(row("Jobs"))
         .with_panel(lines("Attempts by kind and outcome", PER_SECOND, (f"sum by (kind, outcome) (rate(job_duration_seconds_count{{{of}}}[$__rate_interval]))", "{{kind}} {{outcome}}")))
         .with_panel(lines("Time of attempts", SECONDS, *quantiles("job_duration_seconds", of)))
-        .with_panel(lines("Outbox", NUMBER, (f"max by (state) (outbox_messages{{{of}}})", "{{state}}"), (f"max(outbox_oldest_age_seconds{{{of}}})", "seconds that the oldest is late")))
+        .with_panel(lines("Outbox", NUMBER, (f"max by (state) (outbox_messages{{{of}}})", "{{state}}")))
+        .with_panel(lines("Oldest message that is due", SECONDS, (f"max(outbox_oldest_age_seconds{{{of}}})", "oldest"), most=limit("OutboxTooOld")))
     )  # fmt: skip
     if name in OWN:
         made = made.with_row(row(f"Of {name} alone"))

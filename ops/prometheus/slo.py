@@ -3,50 +3,61 @@
 Source: Beyer et al., The Site Reliability Workbook, chapter 5, table 5-8 and "6: Multiwindow, Multi-Burn-Rate Alerts".
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ops.prometheus.alerting import runbook
+from ops.promises import AVAILABILITY, FASTEST_BURN, LATENCY, WITHIN_MS, Promise
+
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
-RUNBOOKS = "https://neoforge.example/docs/runbooks"
 
 # The edge as Envoy, the outermost part, sees it: also a gateway that is dead. Its histogram is in milliseconds.
 EDGE = 'envoy_http_conn_manager_prefix="edge"'
-# A service as its callers see it: one that is dead says nothing itself. What a client did wrong is no fault of ours.
+EDGE_ALL = f"sum(rate(envoy_http_downstream_rq_time_count{{{EDGE}}}[%s]))"
+# A dead Envoy says nothing, and who knocks then is counted nowhere: this tells whether there is any.
+EDGE_UP = "edge:up:max"
+# A service as its callers see it: one that is dead says nothing itself. Several services have the same methods, so who
+# was called is `peer`. What a client did wrong is no fault of ours.
+PEER = 'peer!=""'
 FAULTS = 'code=~"UNAVAILABLE|INTERNAL|UNKNOWN|DATA_LOSS|DEADLINE_EXCEEDED"'
+BUDGET_EVERY = "5m"
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A promise: at most `budget` of all requests are bad over 30 days."""
+    """A promise and how it is measured: what is bad at the edge; all calls of services, and the bad among them."""
 
     name: str
-    budget: float
+    promise: Promise
     edge_bad: str
     service_all: str
     service_bad: str
-    promise: str
+
+    @property
+    def budget(self) -> float:
+        """The share of requests that may be bad."""
+        return self.promise.budget
 
 
 OBJECTIVES = (
     Objective(
         "availability",
-        0.001,
+        AVAILABILITY,
         f'sum(rate(envoy_http_downstream_rq_xx{{{EDGE},envoy_response_code_class="5"}}[%s]))',
-        "rate(rpc_client_duration_seconds_count[%s])",
-        f"rate(rpc_client_duration_seconds_count{{{FAULTS}}}[%s])",
-        "99.9 % of requests are answered",
+        f"rate(rpc_client_duration_seconds_count{{{PEER}}}[%s])",
+        f"rate(rpc_client_duration_seconds_count{{{PEER},{FAULTS}}}[%s])",
     ),
     Objective(
         "latency",
-        0.05,
-        f"(sum(rate(envoy_http_downstream_rq_time_count{{{EDGE}}}[%s]))"
-        f' - sum(rate(envoy_http_downstream_rq_time_bucket{{{EDGE},le="250"}}[%s])))',
-        'rate(rpc_client_duration_seconds_count{code="OK"}[%s])',  # what failed is no answer, however fast
-        'rate(rpc_client_duration_seconds_count{code="OK"}[%s])'
-        ' - ignoring (le) rate(rpc_client_duration_seconds_bucket{code="OK",le="0.25"}[%s])',
-        "95 % of requests are answered within 250 ms",
+        LATENCY,
+        f"({EDGE_ALL}"
+        f' - sum(rate(envoy_http_downstream_rq_time_bucket{{{EDGE},le="{WITHIN_MS}"}}[%s])))',
+        f'rate(rpc_client_duration_seconds_count{{{PEER},code="OK"}}[%s])',  # what failed is no answer, however fast
+        f'rate(rpc_client_duration_seconds_count{{{PEER},code="OK"}}[%s])'
+        f' - ignoring (le) rate(rpc_client_duration_seconds_bucket{{{PEER},code="OK",le="{WITHIN_MS / 1000:g}"}}[%s])',
     ),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,18 +69,35 @@ class Burn:
     short: str
 
 
-FAST = (Burn(14.4, "1h", "5m"), Burn(6, "6h", "30m"))
+FAST = (Burn(FASTEST_BURN, "1h", "5m"), Burn(6, "6h", "30m"))
 SLOW = (Burn(3, "1d", "2h"), Burn(1, "3d", "6h"))
 
 
 def rules() -> dict[str, Any]:
     """Give the rule file's content."""
+    groups = {objective.name: [*_records(objective), *_alerts(objective)] for objective in OBJECTIVES}
+    # First of the group that goes by it: the rules of a group are evaluated one after another.
+    groups[OBJECTIVES[0].name].insert(0, {"record": EDGE_UP, "expr": 'max(up{job="envoy"}) or vector(0)'})
     return {
         "groups": [
-            {"name": f"slo-{objective.name}", "rules": [*_records(objective), *_alerts(objective)]}
-            for objective in OBJECTIVES
+            *({"name": f"slo-{name}", "rules": made} for name, made in groups.items()),
+            *(
+                {"name": f"budget-{objective.name}", "interval": BUDGET_EVERY, "rules": _budget(objective)}
+                for objective in OBJECTIVES
+            ),
         ]
     }
+
+
+def records() -> Iterator[str]:
+    """Give the name of every series that the rules record."""
+    for group in rules()["groups"]:
+        yield from (rule["record"] for rule in group["rules"] if "record" in rule)
+
+
+def record(objective: Objective, window: str) -> str:
+    """Name the recorded share of bad requests over a window."""
+    return f"service:{objective.name}_bad:ratio_rate{window}"
 
 
 def _of(text: str, window: str) -> str:
@@ -77,26 +105,53 @@ def _of(text: str, window: str) -> str:
 
 
 def _by_service(series: str) -> str:
-    return f'sum by (service) (label_replace({series}, "service", "$1", "method", "/neoforge[.]([a-z]+)[.].*"))'
+    return f'sum by (service) (label_replace({series}, "service", "$1", "peer", "(.+)"))'
 
 
-def _record(objective: Objective, window: str) -> str:
-    return f"service:{objective.name}_bad:ratio_rate{window}"
+def _service_bad(objective: Objective, window: str) -> str:
+    """Give the rate of bad calls: where nothing ever failed there is no series of failures."""
+    every = _by_service(_of(objective.service_all, window))
+    return f"({_by_service(_of(objective.service_bad, window))} or 0 * {every})"
+
+
+def _edge_share(objective: Objective, window: str, bad: str, every: str) -> str:
+    """Give the edge's share of bad requests.
+
+    While there is no Envoy people knock as often as while there is one: that share of the window is bad. Where there
+    was none all the time, it is bad if anybody came in the three days before. Without requests there is no share.
+    """
+    if objective.promise is not AVAILABILITY:
+        return f"{bad} / ({every} > 0)"
+    there = f"avg_over_time({EDGE_UP}[{window}])"
+    anybody = f"{_of(EDGE_ALL, WINDOWS[-1])} > 0"
+    return f"({there} * ({bad} / ({every} > 0)) + (1 - {there})) or ((1 - ({there} == 0)) and ({anybody}))"
 
 
 def _records(objective: Objective) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
     for window in WINDOWS:
-        name = _record(objective, window)
-        edge_all = f"sum(rate(envoy_http_downstream_rq_time_count{{{EDGE}}}[{window}]))"
-        made.append(
-            {"record": name, "labels": {"service": "edge"}, "expr": f"{_of(objective.edge_bad, window)} / {edge_all}"}
-        )
+        name = record(objective, window)
+        edge = _edge_share(objective, window, _of(objective.edge_bad, window), _of(EDGE_ALL, window))
+        made.append({"record": name, "labels": {"service": "edge"}, "expr": edge})
         every = _by_service(_of(objective.service_all, window))
-        # Where nothing ever failed there is no series of failures.
-        bad = f"({_by_service(_of(objective.service_bad, window))} or 0 * {every})"
-        made.append({"record": name, "expr": f"{bad} / {every}"})
+        made.append({"record": name, "expr": f"{_service_bad(objective, window)} / ({every} > 0)"})
     return made
+
+
+def _budget(objective: Objective) -> list[dict[str, Any]]:
+    """Record the share of 30 days, from a rate every five minutes: 8,640 samples instead of all that was scraped."""
+    every, bad = f"service:{objective.name}_all:rate5m", f"service:{objective.name}_bad:rate5m"
+    edge = {"labels": {"service": "edge"}}
+    at_edge = [f'sum(sum_over_time({name}{{service="edge"}}[30d]))' for name in (bad, every)]
+    of_service = [f'sum_over_time({name}{{service!="edge"}}[30d])' for name in (bad, every)]
+    return [
+        {"record": every, **edge, "expr": _of(EDGE_ALL, "5m")},
+        {"record": every, "expr": _by_service(_of(objective.service_all, "5m"))},
+        {"record": bad, **edge, "expr": _of(objective.edge_bad, "5m")},
+        {"record": bad, "expr": _service_bad(objective, "5m")},
+        {"record": record(objective, "30d"), **edge, "expr": _edge_share(objective, "30d", *at_edge)},
+        {"record": record(objective, "30d"), "expr": f"{of_service[0]} / ({of_service[1]} > 0)"},
+    ]
 
 
 def _alerts(objective: Objective) -> list[dict[str, Any]]:
@@ -110,9 +165,8 @@ def _alerts(objective: Objective) -> list[dict[str, Any]]:
 def _alert(objective: Objective, name: str, burns: tuple[Burn, ...], severity: str, when: str) -> dict[str, Any]:
     def over(burn: Burn) -> str:
         limit = f"{burn.rate:g} * {objective.budget:g}"
-        return " and ".join(f"{_record(objective, window)} > {limit}" for window in (burn.long, burn.short))
+        return " and ".join(f"{record(objective, window)} > {limit}" for window in (burn.long, burn.short))
 
-    page = f"{objective.name}-burns-{'fast' if severity == 'page' else 'slowly'}"
     return {
         "alert": name,
         "expr": " or ".join(f"({over(burn)})" for burn in burns),
@@ -120,7 +174,7 @@ def _alert(objective: Objective, name: str, burns: tuple[Burn, ...], severity: s
         "annotations": {
             "summary": f"{{{{ $labels.service }}}} spends its budget of {objective.name} too fast",
             "description": "{{ $value | humanizePercentage }} of requests to {{ $labels.service }} are bad, where "
-            f"{objective.promise}: at this rate the error budget is spent {when}.",
-            "runbook_url": f"{RUNBOOKS}/{page}.md",
+            f"{objective.promise.text}: at this rate the error budget is spent {when}.",
+            "runbook_url": runbook(name),
         },
     }

@@ -10,6 +10,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from ops.catalogue import ROOT, SERVICES
+from ops.grafana.panels import NUMBER, lines
 
 FILES = sorted((ROOT / "ops" / "grafana" / "dashboards").glob("*.json"))
 WIDTH = 24
@@ -60,6 +61,24 @@ def test_times_of_requests_and_calls_have_exemplars_that_lead_to_traces(panel: d
 def test_a_dashboard_leads_to_the_others_and_to_the_runbooks(file: Path) -> None:
     links = json.loads(file.read_text())["links"]
     assert [(link["type"], link["title"]) for link in links] == [("dashboards", "Dashboards"), ("link", "Runbooks")]
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("sum(rate(http_erors_total[5m]))", "the register .* has no http_erors_total"),
+        ('sum(rate(http_errors_total{clas="5xx"}[5m]))', "http_errors_total has no label clas"),
+        ("service:availability_bad:ratio_rate5d", "has no service:availability_bad:ratio_rate5d"),
+    ],
+)
+def test_a_panel_of_what_nobody_tells_is_not_made(query: str, why: str) -> None:
+    with pytest.raises(ValueError, match=f"panel 'Wrong'.*{why}"):
+        lines("Wrong", NUMBER, (query, "wrong"))
+
+
+def test_a_panel_of_messages_and_seconds_is_not_made() -> None:
+    with pytest.raises(ValueError, match="one unit cannot be that of seconds and things"):
+        lines("Wrong", NUMBER, ("max(outbox_messages)", "messages"), ("max(outbox_oldest_age_seconds)", "seconds"))
 
 
 def test_every_service_has_its_dashboard() -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from ops.catalogue import ROOT, SERVICES, matchers_in, names_in, of_series, register
-from tests.ops.watching import dashboards, rules
+from tests.ops.watching import dashboards, documented, rules
 
 PROCESSES = {
     "gateway": ["gateway.serving"],
@@ -26,6 +26,7 @@ print(json.dumps([(c._name, c._type, c._labelnames, c._documentation) for c in m
 QUERIES = [
     *((f"panel {title}", query) for title, query in dashboards()),
     *((str(rule.get("record", rule.get("alert"))), rule["expr"]) for rule in rules()),
+    *documented(),
 ]
 RECORDED = {rule["record"] for rule in rules() if "record" in rule}
 

@@ -18,6 +18,7 @@ from tests.ops.watching import (
     alerts,
     dashboards,
     dead,
+    documented,
     free_port,
     listen_in,
     try_the_door,
@@ -66,6 +67,17 @@ def test_every_query_of_every_dashboard_has_a_result(used: Prometheus) -> None:
         wait_for(lambda query=query: has_numbers(used.ask(query)), 60, every_s=0.5, what=what)
         asked += 1
     assert asked > 150
+
+
+def test_the_queries_of_documentation_have_results_and_those_of_runbooks_can_be_asked(used: Prometheus) -> None:
+    asked = 0
+    for page, query in documented():
+        if page == "watching.md":
+            wait_for(lambda query=query: has_numbers(used.ask(query)), 60, every_s=0.5, what=f"numbers from {query}")
+            asked += 1
+        else:
+            used.ask(query)  # of a fault that is not there it has no result
+    assert asked > 8
 
 
 def test_what_alerts_look_at_is_there_and_their_expressions_are_evaluated(used: Prometheus) -> None:
@@ -141,13 +153,29 @@ async def test_a_killed_service_lights_its_first_alerts_after_their_time_and_the
         return float(used.ask(query)[0]["value"][1])
 
     assert lit() == set()
-    with dead(stack, "community"):
+    with dead(stack, "community", "serve"):
         await until(lambda: lit() == {("ProcessDown", ""), ("NotReady", "community")}, longest_s=60)
         began = value('ALERTS_FOR_STATE{alertname="ProcessDown"}')
         fired = value('min(min_over_time(timestamp(ALERTS{alertname="ProcessDown",alertstate="firing"})[5m:1s]))')
         assert round(fired - began, 3) >= 120 / HURRY
     await until(lambda: lit() == set(), longest_s=120)
     await until(lambda: httpx.get(f"{stack.url}/ready").status_code == 200)
+
+
+async def test_a_killed_envoy_lights_its_alert_and_counts_as_failing_at_the_edge(
+    stack: Stack, used: Prometheus
+) -> None:
+    def lit() -> set[str]:
+        found = used.ask('ALERTS{alertstate="firing",alertname="ProcessDown"}')
+        return {series["metric"]["job"] for series in found}
+
+    used.wait_for('service:availability_bad:ratio_rate1h{service="edge"}')
+    assert lit() == set()
+    with dead(stack, "envoy"):
+        await until(lambda: lit() == {"envoy"}, longest_s=60)
+        await until(lambda: used.ask('ALERTS{alertstate="firing",alertname="AvailabilityBurnsFast",service="edge"}'))
+    await until(lambda: lit() == set(), longest_s=120)
+    await until(lambda: httpx.get(f"{stack.url}/ready").status_code == 200, longest_s=120)
 
 
 async def test_nothing_remains_of_a_gateway_that_was_killed_under_load(stack: Stack, used: Prometheus) -> None:

@@ -110,14 +110,14 @@ def watched(stack: Stack, folder: Path) -> Iterator[Prometheus]:
     url = url_of(PostgreSQL(stack.data / "postgresql", stack.port + 3).admin_url, database="neoforge")
     with ExitStack() as parts:
         parts.enter_context(
-            _running(
+            running(
                 ["prometheus-postgres-exporter", f"--web.listen-address=127.0.0.1:{postgresql}"],
                 {"DATA_SOURCE_NAME": f"{url}?sslmode=disable"},
                 folder / "postgres_exporter.log",
             )
         )
         parts.enter_context(
-            _running(
+            running(
                 ["prometheus-redis-exporter", f"-web.listen-address=127.0.0.1:{redis}"],
                 {"REDIS_ADDR": Redis(stack.data / "redis", stack.port + 4, durable=True).url},
                 folder / "redis_exporter.log",
@@ -148,7 +148,7 @@ def watched(stack: Stack, folder: Path) -> Iterator[Prometheus]:
             f"--web.listen-address=127.0.0.1:{own}",
             "--enable-feature=exemplar-storage",
         ]
-        parts.enter_context(_running(program, {}, folder / "prometheus.log"))
+        parts.enter_context(running(program, {}, folder / "prometheus.log"))
         prometheus = Prometheus(f"http://127.0.0.1:{own}", places)
         deadline = time.monotonic() + START_S
         while not _ready(prometheus):
@@ -158,8 +158,8 @@ def watched(stack: Stack, folder: Path) -> Iterator[Prometheus]:
 
 
 def _hurried(rules_: str) -> str:
-    """Have alerts wait shorter."""
-    return re.sub(r"for: (\d+)m", lambda found: f"for: {int(found[1]) * 60 // HURRY}s", rules_)
+    """Have alerts wait shorter, and rules that are evaluated rarely more often."""
+    return re.sub(r"(for|interval): (\d+)m", lambda found: f"{found[1]}: {int(found[2]) * 60 // HURRY}s", rules_)
 
 
 def _ready(prometheus: Prometheus) -> bool:
@@ -170,7 +170,7 @@ def _ready(prometheus: Prometheus) -> bool:
 
 
 @contextmanager
-def _running(command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[None]:
+def running(command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[None]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT)
     try:
@@ -206,9 +206,9 @@ def _backup_told() -> Iterator[int]:
 
 
 @contextmanager
-def dead(stack: Stack, service: str) -> Iterator[None]:
-    """Kill a service while its supervisor sleeps."""
-    pid = stack.pid_of(service, "serve")
+def dead(stack: Stack, *words: str) -> Iterator[None]:
+    """Kill a process, found by the words of its command line, while its supervisor sleeps."""
+    pid = stack.pid_of(*words)
     stack.process.send_signal(signal.SIGSTOP)
     os.kill(pid, signal.SIGKILL)
     try:
@@ -278,6 +278,18 @@ def dashboards() -> Iterator[tuple[str, str]]:
         for panel in board["panels"]:
             for target in panel.get("targets", ()):
                 yield f"{board['uid']}: {panel['title']}", target["expr"]
+
+
+def documented() -> Iterator[tuple[str, str]]:
+    """Give the page and each PromQL query of documentation and runbooks."""
+    watching = ROOT / "docs" / "watching.md"
+    asking = watching.read_text().partition("\n## Asking\n")[2].partition("\n## ")[0]
+    for query in re.findall(r"^\|[^|]+\| `(.*)` \|$", asking, re.MULTILINE):
+        yield watching.name, query
+    for page in sorted((ROOT / "docs" / "runbooks").glob("*.md")):
+        for block in re.findall(r"^```promql\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+            for query in block.splitlines():
+                yield page.name, query
 
 
 def alerts() -> list[dict[str, Any]]:

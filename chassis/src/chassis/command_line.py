@@ -91,7 +91,7 @@ def main(
         if verb == "worker" and settings.redis_url is None:
             refuse([("NEOFORGE_REDIS_URL", "must be set for a worker")])
         logs.setup(service.name, settings.log_level)
-        telemetry.setup(service.name, service.version)
+        telemetry.setup(service.name, service.version, verb)
         metrics.tell_build(service.version)
         certificate.tell(settings.tls)
         if verb == "worker":

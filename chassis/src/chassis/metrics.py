@@ -18,8 +18,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call] # it has no annotatio
 
 rpc_client_duration = Histogram(
     "rpc_client_duration_seconds",
-    "Time from sending a call to its reply, retries included, by full method name and gRPC status",
-    ("method", "code"),
+    "Time from sending a call to its reply, retries included, by who was called, full method name and gRPC status",
+    ("peer", "method", "code"),
     buckets=LATENCY_BUCKETS_S,
 )
 dependency_up = Gauge(

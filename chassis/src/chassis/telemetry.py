@@ -6,6 +6,7 @@ The standard OTEL_* variables apply (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SA
 import logging
 import os
 import secrets
+import socket
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -37,9 +38,20 @@ _EXPORT_TIMEOUT_S: Final = 2.0
 """How long a collector may take for a batch, which is then dropped, where OTEL_EXPORTER_OTLP_TIMEOUT does not say."""
 
 
-def setup(service: str, version: str) -> None:
-    """Give this process a tracer provider: exporting when an OTLP endpoint is set, else one that only makes ids."""
-    resource = Resource.create({"service.name": service, "service.namespace": "neoforge", "service.version": version})
+def setup(service: str, version: str, process: str = "serve") -> None:
+    """Give this process a tracer provider: exporting when an OTLP endpoint is set, else one that only makes ids.
+
+    `process` is what it does for the service, `serve` or `worker`: as the label of its metrics.
+    """
+    resource = Resource.create(
+        {
+            "service.name": service,
+            "service.namespace": "neoforge",
+            "service.version": version,
+            "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
+            "neoforge.process": process,
+        }
+    )
     if not (os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")):
         # An unsampled span still has a trace id, for logs and X-Trace-Id, and costs next to nothing.
         trace.set_tracer_provider(TracerProvider(resource=resource, sampler=ALWAYS_OFF))

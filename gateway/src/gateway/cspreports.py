@@ -20,6 +20,7 @@ from gateway import metrics
 from gateway.addresses import bucket
 from gateway.body import ClientGone, read_parts
 from gateway.parts import Parts
+from gateway.plainroutes import PlainRoute
 from gateway.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ def add_collector(api: FastAPI, parts: Parts) -> None:
                 log.warning("a page broke its content security policy", extra=report)
         return Response(status_code=204)
 
-    api.add_route(PATH, collect, methods=["POST"], include_in_schema=False)
+    api.router.routes.append(PlainRoute(PATH, collect, methods=["POST"]))
 
 
 async def _reports(request: Request) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from gateway import openapi
+from gateway.plainroutes import PlainMount, PlainRoute
 from gateway.problem_types import TYPES, Type
 from gateway.problems import Problem
 
@@ -67,12 +68,14 @@ def add_pages(api: FastAPI, public_url: str) -> None:
     async def describe(_: Request) -> Response:
         return Response(description, media_type="application/json", headers={"Cache-Control": _FOR_A_WHILE})
 
-    api.add_route("/openapi.json", describe, include_in_schema=False)
-    api.add_route("/docs", _docs, include_in_schema=False)
-    api.add_route("/docs/start.js", _start, include_in_schema=False)
-    api.mount("/docs/assets", StaticFiles(directory=_SWAGGER))
-    api.add_route("/problems", _problem_index, include_in_schema=False)
-    api.add_route("/problems/{name}", _problem_page, include_in_schema=False)
+    api.router.routes += [
+        PlainRoute("/openapi.json", describe),
+        PlainRoute("/docs", _docs),
+        PlainRoute("/docs/start.js", _start),
+        PlainMount("/docs/assets", StaticFiles(directory=_SWAGGER)),
+        PlainRoute("/problems", _problem_index),
+        PlainRoute("/problems/{name}", _problem_page),
+    ]
 
 
 async def _docs(_: Request) -> Response:

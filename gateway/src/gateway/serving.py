@@ -53,11 +53,11 @@ async def running(
         )
         stack.push_async_callback(redis.aclose)
         client = await stack.enter_async_context(httpx.AsyncClient())
-        projects_channel = Channel(settings.projects_target, settings.tls, heeds_farewells=True)
+        projects_channel = Channel(settings.projects_target, settings.tls, heeds_farewells=True, peer="projects")
         stack.push_async_callback(projects_channel.close, None)
 
         reached = {
-            service: Channel(target, settings.tls, heeds_farewells=True)
+            service: Channel(target, settings.tls, heeds_farewells=True, peer=service.name)
             for service in SERVICES
             if (target := settings.target(service.name)) is not None
         }

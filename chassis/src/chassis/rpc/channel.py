@@ -51,10 +51,12 @@ class Method:
 class Channel(grpc.aio.Channel):
     """A channel to `host:port`, mutually authenticated when `tls` is given; stubs on it are made of `Method`s.
 
-    With `heeds_farewells` a replica that says it goes gets no more calls; only services of this house do.
+    With `heeds_farewells` a replica that says it goes gets no more calls; only services of this house do. `peer` is the
+    service's name, by which calls are counted: several have the same methods.
     """
 
-    def __init__(self, target: str, tls: Tls | None, *, heeds_farewells: bool = False) -> None:
+    def __init__(self, target: str, tls: Tls | None, *, heeds_farewells: bool = False, peer: str = "") -> None:
+        self.peer = peer
         self.target = target
         """host:port"""
         self.retries = RetryBudget()

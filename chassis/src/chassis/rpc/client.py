@@ -154,8 +154,8 @@ async def _span(
             raise
         finally:
             span.set_attribute("rpc.status_code", code.name)
-            seconds = time.perf_counter() - started
-            metrics.rpc_client_duration.labels(rpc.name, code.name).observe(seconds, metrics.exemplar())
+            duration = metrics.rpc_client_duration.labels(rpc.channel.peer, rpc.name, code.name)
+            duration.observe(time.perf_counter() - started, metrics.exemplar())
 
 
 @lru_cache(maxsize=512)

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-_PACKAGES: Final = {"promtool": "prometheus"}
+_PACKAGES: Final = {"promtool": "prometheus", "amtool": "prometheus-alertmanager"}
 """Debian's packages whose names are not those of their programs."""
 
 

@@ -68,9 +68,10 @@ def ask(page: Page, path: str, method: str = "GET", **headers: str) -> tuple[int
     return answer.status, answer.headers, body
 
 
-def export(receiver: Receiver, *spans: trace_pb2.Span, service: str = "projects") -> Any:
+def export(receiver: Receiver, *spans: trace_pb2.Span, service: str = "projects", **told: str) -> Any:
     named = trace_pb2.ResourceSpans(scope_spans=[trace_pb2.ScopeSpans(spans=spans)])
-    named.resource.attributes.append(KeyValue(key="service.name", value=AnyValue(string_value=service)))
+    for key, value in {"service.name": service, **told}.items():
+        named.resource.attributes.append(KeyValue(key=key, value=AnyValue(string_value=value)))
     with grpc.insecure_channel(f"{HOST}:{receiver.port}") as channel:
         stub = trace_service_pb2_grpc.TraceServiceStub(channel)  # type: ignore[no-untyped-call]
         return stub.Export(trace_service_pb2.ExportTraceServiceRequest(resource_spans=[named]), timeout=10)
@@ -101,6 +102,17 @@ def test_what_is_sent_over_otlp_is_shown_under_its_trace_id(receiver: Receiver, 
         assert shown in body, shown
     assert f'href="/traces/{"0" * 32}#{b"87654321".hex()}"' in body
     assert "INSERT projects" in ask(page, "/")[2]
+
+
+def test_a_services_worker_is_told_from_its_server_and_one_process_from_another(receiver: Receiver, page: Page) -> None:
+    for process, instance, id_ in (("serve", "host:41", b"87654321"), ("worker", "host:42", b"12345678")):
+        made = trace_pb2.Span(trace_id=bytes(range(16)), span_id=id_, name=process)
+        export(receiver, made, **{"neoforge.process": process, "service.instance.id": instance})
+    body = ask(page, f"/traces/{bytes(range(16)).hex()}")[2]
+    assert "<b>projects</b> serve" in body
+    assert "<b>projects worker</b> worker" in body
+    for shown in ("projects serve · host:41", "projects worker · host:42"):
+        assert shown in body
 
 
 def test_spans_with_ids_that_are_none_are_refused_and_the_others_kept(receiver: Receiver, store: Store) -> None:

@@ -47,3 +47,22 @@ port: {{ ternary $port "4317" (regexMatch "^[0-9]+$" $port) }}
 {{- else if eq $sampler "traceidratio" }}{{ mulf 1000000 (float64 (.Values.global.env.OTEL_TRACES_SAMPLER_ARG | default 1)) | floor | int }}
 {{- else }}1000000{{ end }}
 {{- end }}
+
+{{/* PromQL: whoever this release has, or whose exporters rules.exporters names, and Prometheus does not know of. */}}
+{{- define "neoforge.expected" -}}
+{{- $all := list }}
+{{- range $name, $process := .Values }}
+{{- if and (kindIs "map" $process) (hasKey $process "migrate") }}
+{{- if $process.enabled }}
+{{- $all = append $all (printf "absent(up{job=\"neoforge\",service=\"%s\",process=\"serve\"})" $name) }}
+{{- if and $process.worker.enabled (eq $process.kind "grpc") }}
+{{- $all = append $all (printf "absent(up{job=\"neoforge\",service=\"%s\",process=\"worker\"})" $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range ternary (prepend .Values.rules.exporters "envoy") .Values.rules.exporters .Values.edge.enabled }}
+{{- $all = append $all (printf "absent(up{job=\"%s\"})" .) }}
+{{- end }}
+{{- join " or " $all }}
+{{- end }}

@@ -64,12 +64,14 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
 
 
 def _span(resource: Any, span: Any) -> Span:
-    service = next((pair.value.string_value for pair in resource.attributes if pair.key == "service.name"), UNKNOWN)
+    told = dict(_values(resource.attributes))
     return Span(
         trace_id=span.trace_id.hex(),
         span_id=span.span_id.hex(),
         parent=span.parent_span_id.hex(),
-        service=service[:LONGEST_TEXT],
+        service=str(told.get("service.name") or UNKNOWN),
+        process=str(told.get("neoforge.process", "")),
+        instance=str(told.get("service.instance.id", "")),
         name=span.name[:LONGEST_TEXT],
         kind=span.kind,
         started_ns=span.start_time_unix_nano,

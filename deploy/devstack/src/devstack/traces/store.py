@@ -58,6 +58,9 @@ class Span:
     attributes: Mapping[str, Any]
     events: tuple[Event, ...] = ()
     links: tuple[Link, ...] = ()
+    process: str = ""
+    """What made it for the service, `serve` or `worker`, where that was told; and which of them."""
+    instance: str = ""
 
 
 @dataclass(slots=True)
