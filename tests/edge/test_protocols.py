@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 AT_ONCE = 100
 OF_THE_HOP = {"connection", "keep-alive", "transfer-encoding", "alt-svc"}
-OF_THE_MOMENT = {"date", "ratelimit", "x-ratelimit-remaining", "x-ratelimit-reset", "age"}
+OF_THE_MOMENT = {"date", "ratelimit", "x-ratelimit-remaining", "x-ratelimit-reset", "age", "cache-status"}
 OF_ITS_ARRIVAL = "0" * 13
 """So begins what stands for a trace's id where there was no request yet: the rest is the time."""
 JSON = (b"Content-Type", b"application/json")

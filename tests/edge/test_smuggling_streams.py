@@ -156,9 +156,11 @@ def given(connection: Streams, stream: int) -> Answer | None:
 async def test_http_3_carries_nothing_in(stack: Stack) -> None:
     before, own, hidden = calls(stack), signed_in(stack), f"hidden-{uuid.uuid4()}"
 
+    turns = asyncio.Semaphore(AT_ONCE)
+
     async def asked(probe: Probe) -> None:
         follow = f"follow-{uuid.uuid4()}"
-        async with http3(stack.port + DOORS["HTTPS"], stack.authority) as connection:
+        async with turns, http3(stack.port + DOORS["HTTPS"], stack.authority) as connection:
             first = connection.send(*sent(probe, own, hidden))
             then = connection.send([*NEXT, (b"x-request-id", follow.encode())])
             answers = await asyncio.gather(first, then, return_exceptions=True)
@@ -170,8 +172,6 @@ async def test_http_3_carries_nothing_in(stack: Stack) -> None:
             assert answers[1]["x-request-id"] == follow, f"{probe.name}: {answers[1]}"
 
     with a_bystander(stack, "HTTPS"):
-        for probe in REFUSED:
-            if NO_NAME not in probe.fields(own):
-                await asked(probe)
+        await asyncio.gather(*(asked(probe) for probe in REFUSED if NO_NAME not in probe.fields(own)))
     assert calls(stack) == before
     assert hidden not in seen_by_the_gateway(stack)
