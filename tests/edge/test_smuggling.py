@@ -160,8 +160,10 @@ def test_requests_in_a_row_that_come_in_pieces_are_answered_in_their_order(stack
     ids = [f"piece-{uuid.uuid4()}" for _ in range(3)]
     bodies = [b"5\r\nfirst\r\n0\r\n\r\n", b"", b"{}"]
     framing = ["Transfer-Encoding: chunked", "Content-Length: 0", "Content-Length: 2\r\nConnection: close"]
+    said = f"Authorization: Bearer {stack.token('mara')}\r\nContent-Type: application/json\r\n"
     sent = b"".join(
-        f"POST /no/such/path HTTP/1.1\r\nHost: x\r\nX-Request-Id: {name}\r\n{lines}\r\n\r\n".encode() + body
+        # All are refused for their bodies, once these are read; after an earlier answer Envoy would end the connection.
+        f"POST /api/v1/projects HTTP/1.1\r\nHost: x\r\nX-Request-Id: {name}\r\n{said}{lines}\r\n\r\n".encode() + body
         for name, lines, body in zip(ids, framing, bodies, strict=True)
     )
     with connected(stack, door) as connection:
@@ -171,4 +173,5 @@ def test_requests_in_a_row_that_come_in_pieces_are_answered_in_their_order(stack
         received = b""
         while more := connection.recv(65_536):
             received += more
-    assert [name for _, _, name in answers_in(received)] == ids
+    answers = list(answers_in(received))
+    assert [name for _, _, name in answers] == ids, answers
