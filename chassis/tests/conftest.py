@@ -4,14 +4,17 @@ from uuid import uuid4
 import psycopg
 import pytest
 import pytest_asyncio
-from hypothesis import settings
 
+from chassis import redaction
 from chassis.database import Database
 from chassis.embedded.postgresql import PostgreSQL, url_of
+from chassis.known_secrets import KnownSecrets
 
-# How long an example takes says how busy the machine is, and nothing about the code.
-settings.register_profile("without deadline", deadline=None)
-settings.load_profile("without deadline")
+
+@pytest.fixture(autouse=True)
+def no_known_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each test begin without the secrets of those before: a password may be a word that is looked for."""
+    monkeypatch.setattr(redaction, "known", KnownSecrets())
 
 
 @pytest.fixture

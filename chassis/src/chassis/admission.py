@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Final
 
 from prometheus_client import Counter, Gauge
@@ -31,18 +32,29 @@ MOMENT_S: Final = 0.02
 _DOWN: Final = 0.8
 _UP: Final = 1.05
 
-limit_gauge = Gauge("admission_limit_requests", "How many requests or calls a process works on at once")
-waiting_gauge = Gauge("admission_waiting_requests", "Requests or calls that wait until a process works on less")
-refusals = Counter(
-    "admission_refusals_total", "Requests or calls that were refused: there is more to do than can be done"
-)
-late_gauge = Gauge("event_loop_late_seconds", "How late the event loop of a process was when it was last looked at")
+
+class _Metrics:
+    """Told by what admits, and by no process that only knows how."""
+
+    def __init__(self) -> None:
+        self.limit = Gauge("admission_limit_requests", "How many requests or calls a process works on at once")
+        self.waiting = Gauge("admission_waiting_requests", "Requests or calls that wait until a process works on less")
+        self.refusals = Counter(
+            "admission_refusals_total", "Requests or calls that were refused: there is more to do than can be done"
+        )
+        self.late = Gauge(
+            "event_loop_late_seconds", "How late the event loop of a process was when it was last looked at"
+        )
+
+
+_metrics = cache(_Metrics)
 
 
 class Admission:
     """Decides what a process begins, and when."""
 
     def __init__(self) -> None:
+        self._told = _metrics()
         self.limit = MOST
         self.in_progress = 0
         self._peak = 0
@@ -84,7 +96,7 @@ class Admission:
                 raise
             if admitted:
                 return
-        refusals.inc()
+        self._told.refusals.inc()
         raise Overloaded("there is more to do than can be done")
 
     def pause(self) -> None:
@@ -117,9 +129,9 @@ class Admission:
             _, told = self._waiting.popleft()
             if not told.done():
                 told.set_result(False)
-        limit_gauge.set(self.limit)
-        waiting_gauge.set(len(self._waiting))
-        late_gauge.set(late_s)
+        self._told.limit.set(self.limit)
+        self._told.waiting.set(len(self._waiting))
+        self._told.late.set(late_s)
 
     async def watch(self) -> None:
         """Look at the loop until cancelled."""

@@ -25,6 +25,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
+from hypothesis import settings as property_tests
 
 from chassis import telemetry
 from chassis.database import Database
@@ -40,6 +41,10 @@ from chassis.testing.client import Client
 from chassis.testing.jobs import JobRunner
 from chassis.testing.otlp import OtlpReceiver
 from chassis.testing.spans import Spans
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+property_tests.register_profile("without deadline", deadline=None)
+property_tests.load_profile("without deadline")
 
 PASSWORD = "only-for-tests-0123456789abcdef-0123456789"  # noqa: S105 - of databases that live as long as a test
 
