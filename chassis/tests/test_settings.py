@@ -3,11 +3,21 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, model_validator
 
-from chassis.settings import EX_CONFIG, Environment, MigrationSettings, ProcessSettings, ServiceSettings, load
+from chassis.embedded.certificates import Authority
+from chassis.settings import (
+    EX_CONFIG,
+    Environment,
+    MigrationSettings,
+    ProcessSettings,
+    ServiceSettings,
+    for_worker,
+    load,
+)
 
 GOOD = {
     "ENVIRONMENT": "test",
@@ -124,22 +134,52 @@ def test_production_and_what_might_be_it_refuse_plaintext_channels(
 def test_a_part_of_tls_is_no_tls_and_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, given: list[str]
 ) -> None:
-    file = tmp_path / "file.pem"
-    file.touch()
+    identity = Authority(tmp_path).issue("projects")
+    files = {"TLS_CA": identity.authority, "TLS_CERTIFICATE": identity.certificate, "TLS_KEY": identity.key}
     for name in given:
-        monkeypatch.setenv(f"NEOFORGE_{name}", str(file))
+        monkeypatch.setenv(f"NEOFORGE_{name}", str(files[name]))
     assert "must be given together" in refusal(capsys)
 
 
 def test_tls_files_are_read_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("CA", "CERTIFICATE", "KEY"):
-        (tmp_path / name).write_text(f"the first {name}")
-        monkeypatch.setenv(f"NEOFORGE_TLS_{name}", str(tmp_path / name))
+    identity = Authority(tmp_path).issue("projects")
+    for name, file in (("CA", identity.authority), ("CERTIFICATE", identity.certificate), ("KEY", identity.key)):
+        monkeypatch.setenv(f"NEOFORGE_TLS_{name}", str(file))
     tls = load(ServiceSettings).tls
     assert tls is not None
-    (tmp_path / "KEY").write_text("a renewed key")
-    assert tls.ca == b"the first CA"
-    assert tls.chain == (b"a renewed key", b"the first CERTIFICATE")
+    identity.key.write_text("a renewed key")
+    assert tls.ca == identity.authority.read_bytes()
+    assert tls.chain == (b"a renewed key", identity.certificate.read_bytes())
+
+
+def test_what_is_no_certificate_or_belongs_to_another_key_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    one, other = (Authority(tmp_path / name).issue("projects") for name in ("one", "other"))
+    monkeypatch.setenv("NEOFORGE_TLS_CA", str(one.key))
+    monkeypatch.setenv("NEOFORGE_TLS_CERTIFICATE", str(one.certificate))
+    monkeypatch.setenv("NEOFORGE_TLS_KEY", str(other.key))
+    said = refusal(capsys)
+    assert "NEOFORGE_TLS_CA: must be a file with a certificate in PEM" in said
+    assert "NEOFORGE_TLS_KEY: must be the key, in PEM and without a password, of TLS_CERTIFICATE" in said
+
+
+def test_a_worker_is_refused_without_redis_together_with_what_else_is_bad(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("NEOFORGE_CURSOR_SECRET")
+    said = refusal(capsys, for_worker(ServiceSettings))
+    assert "NEOFORGE_REDIS_URL: " in said
+    assert "NEOFORGE_CURSOR_SECRET: " in said
+
+
+def test_a_fault_of_no_single_setting_is_told_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    class Whole(ServiceSettings):
+        @model_validator(mode="after")
+        def _never(self) -> Self:
+            raise ValueError("does not fit together")
+
+    assert "NEOFORGE_*: does not fit together" in refusal(capsys, Whole)
 
 
 def test_migrations_want_the_owners_url_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from chassis import certificate, logs, memory, metrics, telemetry
 from chassis.jobs import command
 from chassis.service import RunningService, Service
-from chassis.settings import MigrationSettings, ServiceSettings, load, refuse
+from chassis.settings import MigrationSettings, ServiceSettings, for_worker, load
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,6 @@ def _migrate(service: Service[Any], verb: str) -> None:
         runner.script(service.migrations, service.tables)
         return
     told = load(MigrationSettings)
-    if told.migration_database_url is None and told.database_url is None:
-        refuse([("NEOFORGE_MIGRATION_DATABASE_URL", "must be set, to the login of the role that owns the schema")])
     logs.setup(service.name, told.log_level)
     if told.migration_database_url is not None:
         runner.upgrade(told.migration_database_url.get_secret_value(), service.migrations, service.tables)
@@ -87,9 +85,7 @@ def main(
     elif verb == "jobs":
         sys.exit(command.run(service, load(service.settings), options))
     else:
-        settings = load(service.settings)
-        if verb == "worker" and settings.redis_url is None:
-            refuse([("NEOFORGE_REDIS_URL", "must be set for a worker")])
+        settings = load(for_worker(service.settings) if verb == "worker" else service.settings)
         logs.setup(service.name, settings.log_level)
         telemetry.setup(service.name, service.version, verb)
         metrics.tell_build(service.version)

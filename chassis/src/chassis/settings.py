@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, create_model, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -45,6 +47,32 @@ def _postgresql(value: SecretStr) -> SecretStr:
     parts = urlsplit(value.get_secret_value())
     if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname or not parts.path.strip("/"):
         raise ValueError("must be postgresql://user:password@host:port/database")
+    _ = parts.port  # raises ValueError itself
+    return value
+
+
+def _redis(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in {"redis", "rediss"} or not parts.hostname or not re.fullmatch("/?|/[0-9]+", parts.path):
+        raise ValueError("must be redis://user:password@host:port/0, or rediss:// for TLS")
+    _ = parts.port  # raises ValueError itself
+    return value
+
+
+def _readable(value: Path) -> Path:
+    try:
+        value.read_bytes()
+    except OSError as error:
+        # Not by its name: that may be the key itself, where a file of it was meant.
+        raise ValueError(f"must be a file that can be read: {error.strerror}") from None
+    return value
+
+
+def _authority(value: Path) -> Path:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
+    except ssl.SSLError:
+        raise ValueError("must be a file with a certificate in PEM") from None
     return value
 
 
@@ -57,6 +85,15 @@ Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgresql)]
 """`postgresql://user:password@host:port/database`, never shown in logs or errors."""
 
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
+"""`redis://user:password@host:port/0` or `rediss://...`; login and port are optional; never shown in logs or errors."""
+
+ReadableFile = Annotated[Path, AfterValidator(_readable)]
+"""The path of a file that this process may read."""
+
+AuthorityFile = Annotated[ReadableFile, AfterValidator(_authority)]
+"""The path of a PEM file with the certificates of authorities."""
+
 Positive = Annotated[int, Field(ge=1)]
 
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -67,7 +104,7 @@ class _Unreadable:
     """Stands for the value of a setting whose file could not be read; no field's type takes it."""
 
     def __init__(self, path: str, why: str) -> None:
-        self.message = f"the file {path} cannot be read: {why}"
+        self.message = f"the file {os.fsencode(path).decode(errors='replace')} cannot be read: {why}"
 
 
 class _Files(PydanticBaseSettingsSource):
@@ -100,15 +137,18 @@ class _Settings(BaseSettings):
         hide_input_in_errors=True,
         validate_default=True,
         env_ignore_empty=True,
+        allow_inf_nan=False,
     )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("*", mode="before")
     @classmethod
-    def _readable(cls, value: object) -> object:
+    def _from_a_file(cls, value: object) -> object:
         if isinstance(value, _Unreadable):
             raise ValueError(value.message)  # noqa: TRY004 - pydantic takes it for a fault of the value
+        if isinstance(value, str):
+            value.encode()  # raises ValueError itself for what an environment holds that is not UTF-8
         return value
 
     @classmethod
@@ -129,9 +169,9 @@ class ProcessSettings(_Settings):
 
     environment: Environment
     listen: Address
-    tls_ca: FilePath | None = None
-    tls_certificate: FilePath | None = None
-    tls_key: FilePath | None = None
+    tls_ca: AuthorityFile | None = None
+    tls_certificate: ReadableFile | None = None
+    tls_key: ReadableFile | None = None
     farewell_s: Annotated[float, Field(ge=0, le=30)] = 2.0
     """How long a process that ends goes on taking requests after it has said that it goes, for callers to hear it."""
 
@@ -145,10 +185,15 @@ class ProcessSettings(_Settings):
     @field_validator("tls_key")
     @classmethod
     def _whole(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        # Two of three would be plaintext where someone meant TLS.
-        others = [info.data.get("tls_ca"), info.data.get("tls_certificate")]
-        if len({file is None for file in (value, *others)}) > 1:
+        # Two of three would be plaintext where someone meant TLS. One that is bad is named by itself.
+        files = [info.data[name] for name in ("tls_ca", "tls_certificate") if name in info.data]
+        if len({file is None for file in (value, *files)}) > 1:
             raise ValueError("TLS_CA, TLS_CERTIFICATE and TLS_KEY must be given together, or none of them")
+        if value is not None and (certificate := info.data.get("tls_certificate")) is not None:
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, value, password="")
+            except ssl.SSLError:
+                raise ValueError("must be the key, in PEM and without a password, of TLS_CERTIFICATE") from None
         return value
 
     @property
@@ -189,7 +234,7 @@ class ServiceSettings(ProcessSettings):
     trusted_callers: Names = ("gateway",)
     cursor_secret: Secret
     idempotency_ttl_hours: Positive = 24
-    redis_url: SecretStr | None = None
+    redis_url: RedisUrl | None = None
     """Where Celery's messages go; a worker needs it."""
     worker_concurrency: Positive = 8
     """How many jobs of each queue a worker runs at once."""
@@ -210,8 +255,15 @@ class ServiceSettings(ProcessSettings):
 class MigrationSettings(_Settings):
     """What `migrate` is told: the login of the role that owns the schema, or the run-time one, to look and no more."""
 
-    migration_database_url: DatabaseUrl | None = None
     database_url: DatabaseUrl | None = None
+    migration_database_url: DatabaseUrl | None = None
+
+    @field_validator("migration_database_url")
+    @classmethod
+    def _one_login(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is None and info.data.get("database_url", value) is None and "database_url" in info.data:
+            raise ValueError("must be set, to the login of the role that owns the schema")
+        return value
 
 
 def split(value: object) -> object:
@@ -229,12 +281,21 @@ def in_production(info: ValidationInfo) -> bool:
 S = TypeVar("S", bound=BaseSettings)
 
 
+def for_worker(cls: type[S]) -> type[S]:
+    """Give what a worker of a service is told: the same, but never without the address of its queues."""
+    return create_model(cls.__name__, __base__=cls, redis_url=(RedisUrl, ...))
+
+
 def load(cls: type[S], overrides: Mapping[str, Any] | None = None) -> S:
-    """Read the settings of a process, or name every bad one on stderr and exit with EX_CONFIG (78)."""
+    """Read the settings of a process, or name every bad one on stderr and exit with EX_CONFIG (78).
+
+    What one setting asks of another is a validator of its field, not of the model: one of the model would be asked only
+    when all fields are good, and its fault is of no setting's name.
+    """
     try:
         settings = cls(**(overrides or {}))
     except ValidationError as refused:
-        refuse([(PREFIX + str(e["loc"][0]).upper(), e["msg"]) for e in refused.errors()])
+        refuse([(PREFIX + str((*e["loc"], "*")[0]).upper(), e["msg"]) for e in refused.errors()])
     redaction.known.hide(_secrets_of(settings))
     return settings
 
@@ -244,10 +305,14 @@ def _secrets_of(settings: BaseSettings) -> Iterator[str]:
     for value in settings.__dict__.values():
         if isinstance(value, SecretStr):
             secret = value.get_secret_value()
-            if "://" not in secret:
-                yield secret
-            elif password := urlsplit(secret).password:
+            try:
+                password = urlsplit(secret).password
+            except ValueError:  # it only looks like an address
+                password = None
+            if password:
                 yield from (secret, unquote(password))
+            elif not re.match("[a-z]+://", secret):
+                yield secret
 
 
 def refuse(faults: list[tuple[str, str]]) -> NoReturn:

@@ -4,16 +4,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from chassis.embedded.certificates import Authority
 from chassis.mail.settings import MailSettings
 
-PEM = Path(__file__)  # that a file is there is all that settings ask
 GIVEN: dict[str, Any] = {
     "environment": "test",
     "listen": "127.0.0.1:0",
     "ops_listen": "127.0.0.1:0",
-    "tls_ca": PEM,
-    "tls_certificate": PEM,
-    "tls_key": PEM,
     "database_url": "postgresql://postbox:secret@127.0.0.1/neoforge",
     "cursor_secret": "0123456789abcdef0123456789abcdef",
     "smtp_url": "smtp://mail.example.test",
@@ -21,8 +18,10 @@ GIVEN: dict[str, Any] = {
 }
 
 
-def test_production_refuses_to_send_mail_in_the_clear() -> None:
-    given = GIVEN | {"environment": "production", "smtp_starttls": False}
+def test_production_refuses_to_send_mail_in_the_clear(tmp_path: Path) -> None:
+    own = Authority(tmp_path).issue("postbox")
+    tls = {"tls_ca": own.authority, "tls_certificate": own.certificate, "tls_key": own.key}
+    given = GIVEN | tls | {"environment": "production", "smtp_starttls": False}
     with pytest.raises(ValidationError, match="never goes in the clear") as refused:
         MailSettings(**given)
     assert [error["loc"] for error in refused.value.errors()] == [("smtp_starttls",)]

@@ -4,9 +4,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from chassis.settings import Address, Environment, Names, ProcessSettings, in_production, split
+from chassis.settings import Address, Environment, Names, ProcessSettings, RedisUrl, in_production, split
 from gateway.tiers import TIERS, Tier, parse_tiers
 
 Network = IPv4Network | IPv6Network
@@ -47,7 +47,7 @@ class GatewaySettings(ProcessSettings):
     public_cache_bytes: Annotated[int, Field(ge=0)] = 16 * 1024 * 1024
     """Memory in which a gateway process keeps it; 0 keeps nothing."""
 
-    redis_url: SecretStr
+    redis_url: RedisUrl
 
     jwks_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     """Where an issuer other than the auth service publishes its keys."""
@@ -109,7 +109,9 @@ class GatewaySettings(ProcessSettings):
         if value is None:
             if info.data.get("auth_target") is None:
                 raise ValueError("must be set, or NEOFORGE_AUTH_TARGET")
-        elif not value.startswith("https://") and in_production(info):
+            return value
+        _ = urlsplit(value).port  # raises ValueError itself
+        if not value.startswith("https://") and in_production(info):
             raise ValueError("must be https in production")
         return value
 

@@ -5,11 +5,11 @@ from email.utils import parseaddr
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from chassis.mail.addresses import Address, InvalidAddress, Mailbox
 from chassis.mail.smtp import Server
-from chassis.settings import ServiceSettings, in_production
+from chassis.settings import AuthorityFile, ServiceSettings, in_production
 
 PORTS = {"smtp": 587, "smtps": 465}
 """Submission with STARTTLS (RFC 6409) and with TLS from the start (RFC 8314, section 3.3)."""
@@ -56,7 +56,7 @@ class MailSettings(ServiceSettings):
 
     smtp_url: SmtpUrl
     smtp_starttls: bool = True
-    smtp_ca: FilePath | None = None
+    smtp_ca: AuthorityFile | None = None
     smtp_timeout_s: float = Field(30.0, gt=0, le=60)
     mail_from: Annotated[str, AfterValidator(_sender)]
     mail_hourly_limit: int = Field(20, ge=1)

@@ -1,12 +1,18 @@
 """The auth service's own knobs."""
 
-from typing import Annotated, Self
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from chassis.mail.settings import MailSettings
 from chassis.settings import Names, Positive, Secret, in_production, split
+
+
+def _relying_party(token_issuer: str, domain: str, origins: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    issuer = urlsplit(token_issuer)
+    own = (f"{issuer.scheme}://{issuer.netloc}",) if issuer.scheme and issuer.hostname else ()
+    return domain or issuer.hostname or "", origins or own
 
 
 class Settings(MailSettings):
@@ -47,6 +53,12 @@ class Settings(MailSettings):
     passkey_origins: Names = ()
     """The origins whose pages use passkeys, within that domain; that of `token_issuer` when empty."""
 
+    @field_validator("token_issuer")
+    @classmethod
+    def _no_broken_url(cls, value: str) -> str:
+        urlsplit(value)  # raises ValueError itself; what is no URL at all is a name that an issuer may have
+        return value
+
     @field_validator("passkey_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: object) -> object:
@@ -63,17 +75,17 @@ class Settings(MailSettings):
                 raise ValueError("must be https in production")
         return value
 
-    @model_validator(mode="after")
-    def _one_domain(self) -> Self:
-        domain, origins = self.relying_party
-        hosts = [urlsplit(origin).hostname or "" for origin in origins]
-        if not domain or not all(host == domain or host.endswith(f".{domain}") for host in hosts):
-            raise ValueError("PASSKEY_ORIGINS must lie within PASSKEY_DOMAIN; without them TOKEN_ISSUER must be a URL")
-        return self
+    @field_validator("passkey_origins")
+    @classmethod
+    def _one_domain(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if {"token_issuer", "passkey_domain"} <= info.data.keys():
+            domain, origins = _relying_party(info.data["token_issuer"], info.data["passkey_domain"], value)
+            hosts = [urlsplit(origin).hostname or "" for origin in origins]
+            if not domain or not all(host == domain or host.endswith(f".{domain}") for host in hosts):
+                raise ValueError("must lie within PASSKEY_DOMAIN; without them TOKEN_ISSUER must be a URL")
+        return value
 
     @property
     def relying_party(self) -> tuple[str, tuple[str, ...]]:
         """The domain that passkeys belong to, and the origins whose pages use them (WebAuthn, section 13.4.9)."""
-        issuer = urlsplit(self.token_issuer)
-        own = (f"{issuer.scheme}://{issuer.netloc}",) if issuer.scheme and issuer.hostname else ()
-        return self.passkey_domain or issuer.hostname or "", self.passkey_origins or own
+        return _relying_party(self.token_issuer, self.passkey_domain, self.passkey_origins)

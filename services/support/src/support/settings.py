@@ -1,13 +1,15 @@
 """The support service's own knobs."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, SecretStr, model_validator
+from pydantic import AfterValidator, SecretStr, ValidationInfo, field_validator
 
 from chassis.mail.settings import MailSettings
-from chassis.settings import Environment
+from chassis.settings import in_production
 from support.model.targets import Priority, Promise
 
 
@@ -15,7 +17,7 @@ def _times(value: str) -> dict[Priority, timedelta]:
     times = {}
     for part in value.split(","):
         name, _, minutes = part.partition("=")
-        if name.strip() not in Priority.names() or not minutes.strip().isdecimal() or not int(minutes):
+        if name.strip() not in Priority.names() or not re.fullmatch("[1-9][0-9]{0,6}", minutes.strip()):
             raise ValueError("must be minutes by priority, for example urgent=60,high=240,normal=480,low=1440")
         times[Priority.named(name.strip())] = timedelta(minutes=int(minutes))
     missing = [priority.label for priority in Priority if priority not in times]
@@ -50,14 +52,24 @@ class Settings(MailSettings):
     s3_access_key: str | None = None
     s3_secret_key: SecretStr | None = None
 
-    @model_validator(mode="after")
-    def _somewhere(self) -> Self:
-        if self.environment is Environment.PRODUCTION:
-            if self.attachments_folder is None:
-                raise ValueError("NEOFORGE_ATTACHMENTS_FOLDER must be set in production")
-            if self.s3_endpoint and not self.s3_endpoint.startswith("https://"):
-                raise ValueError("NEOFORGE_S3_ENDPOINT must be https in production")
-        return self
+    @field_validator("attachments_folder")
+    @classmethod
+    def _somewhere(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None and in_production(info):
+            raise ValueError("must be set in production")
+        return value
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _encrypted(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None:
+            parts = urlsplit(value)
+            if parts.scheme not in {"https", "http"} or not parts.hostname:
+                raise ValueError("must be an http or https URL")
+            _ = parts.port  # raises ValueError itself
+            if in_production(info) and parts.scheme != "https":
+                raise ValueError("must be https in production")
+        return value
 
     @property
     def folder(self) -> Path:
