@@ -29,11 +29,13 @@ images() { # bases and ours are built; each holds its own alone, and refuses to 
     "$here/build.sh"
 }
 
-core() { # compose.yaml comes up in its order, two replicas of what is restarted later, and every health check holds
+core() { # compose.yaml comes up in its order, two replicas of what is restarted later, every health check holds, and so does HTTPS
     down
     deploy/compose/secrets.sh
     start gateway=2 projects=2 auth=2
     until_true 180 "ready" curl --fail --silent --max-time 5 "$NEOFORGE_PUBLIC_URL/ready"
+    until_true 30 "ready by HTTPS, with a certificate of this stack's authority" \
+        curl --fail --silent --max-time 5 --cacert "$NEOFORGE_SECRETS/ca.crt" "https://localhost:${NEOFORGE_TLS_PORT:-8443}/ready"
     until_healthy $(podman ps --filter "label=$project" --format '{{index .Labels "com.docker.compose.service"}}' | sort -u)
     podman stats --no-stream --format '{{.Name}}  {{.MemUsage}}'
 }

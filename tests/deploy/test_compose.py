@@ -33,9 +33,15 @@ def services(compose: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def given(text: str) -> str:
-    """The text with every ${NAME:-default} as its default."""
-    return re.sub(r"\$\{\w+:?-([^}]*)\}", r"\1", text)
+def given(text: str, **said: str) -> str:
+    """The text with every ${NAME:-default} as what is said of it, or else its default; one may stand in another's."""
+
+    def value(found: re.Match[str]) -> str:
+        return said.get(found[1], found[2])
+
+    while (put := re.sub(r"\$\{(\w+):?-([^{}]*)\}", value, text)) != text:
+        text = put
+    return text
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -192,6 +198,24 @@ def test_envoy_shows_visitors_a_certificate_of_the_same_authority_and_it_may_rea
     assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
     assert (tmp_path / "edge").stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "edge" / "tls.key").stat().st_mode & 0o777 == 0o644
+
+
+def test_every_secret_is_where_the_variable_says(
+    compose: dict[str, Any], services: dict[str, Any], tmp_path: Path
+) -> None:
+    subprocess.run([ROOT / "deploy" / "compose" / "secrets.sh", tmp_path], check=True, capture_output=True)
+    mounted = [volume for service in services.values() for volume in service.get("volumes", [])]
+    sources = [given(volume, NEOFORGE_SECRETS=str(tmp_path)).split(":")[0] for volume in mounted]
+    sources += [given(secret["file"], NEOFORGE_SECRETS=str(tmp_path)) for secret in compose["secrets"].values()]
+    assert not [source for source in sources if ".data" in source]
+    secrets = [Path(source) for source in sources if source.startswith("/")]
+    assert {tmp_path / "roles", tmp_path / "edge", tmp_path / "ca.crt"} <= set(secrets)
+    assert not [path for path in secrets if not path.exists()]
+
+
+def test_the_certificate_for_visitors_may_be_that_of_another_authority(services: dict[str, Any]) -> None:
+    said = {"NEOFORGE_SECRETS": "/secrets", "NEOFORGE_EDGE_TLS": "/etc/letsencrypt"}
+    assert "/etc/letsencrypt:/etc/envoy-tls:ro" in [given(volume, **said) for volume in services["envoy"]["volumes"]]
 
 
 def test_postgresql_is_not_asked_for_more_connections_than_it_has(services: dict[str, Any]) -> None:
