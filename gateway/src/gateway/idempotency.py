@@ -27,7 +27,7 @@ def idempotency_key(headers: Iterable[tuple[bytes, bytes]], *, required: bool) -
             raise Problem(
                 "IDEMPOTENCY_KEY_MISSING",
                 "This request needs an Idempotency-Key, a new one for each new intention, "
-                'for example Idempotency-Key: "8e03978e-40d5-43dd-bc93-6894a57f9324".',
+                'for example Idempotency-Key: "8e03978e-40d5-43dd-bc93-6894a57f9324".',  # not a secret
             )
         return None
     return _parse(b",".join(values))

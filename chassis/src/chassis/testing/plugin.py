@@ -46,7 +46,7 @@ from chassis.testing.spans import Spans
 property_tests.register_profile("without deadline", deadline=None)
 property_tests.load_profile("without deadline")
 
-PASSWORD = "only-for-tests-0123456789abcdef-0123456789"  # noqa: S105 - of databases that live as long as a test
+PASSWORD = "only-for-tests-0123456789abcdef-0123456789"  # noqa: S105 - not a secret: of databases that live as long as a test
 
 
 @pytest.fixture(scope="session")

@@ -46,12 +46,12 @@ Secret = Annotated[
     str,
     Field(
         description="What its messages are signed with (Standard Webhooks). Shown once: keep it.",
-        examples=["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"],
+        examples=["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"],  # not a secret
     ),
 ]
 
 
-SECRET: Final = {"secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}
+SECRET: Final = {"secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}  # not a secret
 """What an example has besides when it was just created."""
 
 
