@@ -77,8 +77,7 @@ def test_only_the_edge_can_be_reached_from_elsewhere(services: dict[str, Any]) -
 
 def test_every_container_is_bounded_and_holds_no_right_that_it_does_not_need(services: dict[str, Any]) -> None:
     for name, service in services.items():
-        if name != "roles":
-            assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
+        assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
         if name != "postgres":  # its image prepares its folder as root
             assert service["read_only"] is True, name
             assert service["cap_drop"] == ["ALL"], name
@@ -95,6 +94,13 @@ def test_what_others_wait_for_has_a_health_check_by_a_query(services: dict[str, 
                 assert needed in ONCE, f"{name} waits for {needed} to end"
     assert "SELECT 1" in services["postgres"]["healthcheck"]["test"][-1]
     assert "HEALTHCHECK" in (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
+
+
+def test_whatever_goes_on_running_has_a_health_check_if_its_image_can_ask(services: dict[str, Any]) -> None:
+    """Not so the collector and the exporter of Redis, whose images hold one program and no other."""
+    without = {name for name, service in services.items() if not {"healthcheck", "build"} & service.keys()}
+    of_their_image = {f"{service}-worker" for service in SERVICES}
+    assert without - of_their_image == {"roles", "otel-collector", "redis-exporter"}
 
 
 def test_secrets_come_from_files_and_stand_in_no_environment(compose: dict[str, Any], services: dict[str, Any]) -> None:
