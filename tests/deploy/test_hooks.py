@@ -7,14 +7,14 @@ import pytest
 
 Git = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).parents[2]
+PROGRAM = [sys.executable, str(ROOT / ".githooks" / "secrets.py")]
 RANDOM = "hX7pQ2vN9sK4tW8yB3mZ6cR1"
 HEX = "9f8c2b7e4d1a6035" * 4
 
 
 def scan(file: str, *lines: str) -> subprocess.CompletedProcess[str]:
     patch = f"--- a/{file}\n+++ b/{file}\n@@ -0,0 +41,{len(lines)} @@\n" + "".join(f"+{line}\n" for line in lines)
-    program = [sys.executable, ROOT / ".githooks" / "secrets.py"]
-    return subprocess.run(program, input=patch, capture_output=True, text=True, check=False)
+    return subprocess.run(PROGRAM, input=patch, capture_output=True, text=True, check=False)
 
 
 def secret(*parts: str) -> str:
@@ -114,7 +114,7 @@ def test_there_is_none_in_the_present_tree(tmp_path: Path) -> None:
         )
     with everything.open("rb") as patch:
         found = subprocess.run(
-            [sys.executable, ROOT / ".githooks" / "secrets.py"],
+            PROGRAM,
             stdin=patch,
             capture_output=True,
             text=True,
@@ -125,8 +125,7 @@ def test_there_is_none_in_the_present_tree(tmp_path: Path) -> None:
 
 def test_lines_that_go_away_are_not_looked_at() -> None:
     patch = f'+++ b/settings.py\n@@ -3 +3 @@\n-password = "{RANDOM}"\n+password = None\n'
-    program = [sys.executable, ROOT / ".githooks" / "secrets.py"]
-    assert subprocess.run(program, input=patch, capture_output=True, text=True, check=False).returncode == 0
+    assert subprocess.run(PROGRAM, input=patch, capture_output=True, text=True, check=False).returncode == 0
 
 
 @pytest.fixture
@@ -153,7 +152,7 @@ def test_the_hook_stops_a_commit_with_a_secret(git: Git, tmp_path: Path) -> None
 
 
 def history(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, ROOT / ".githooks" / "secrets.py", *arguments]
+    program = [*PROGRAM, *arguments]
     return subprocess.run(program, cwd=folder, capture_output=True, text=True, check=False)
 
 
