@@ -160,7 +160,7 @@ def main() -> int:
         },
         CHART / "files" / "certificate.yaml": (DEPLOY / "envoy" / "certificate.yaml").read_text(),
         CHART / "values.schema.json": json.dumps(schema.of_the_whole(known, processes), indent=2) + "\n",
-        SERVICE_CHART / "values.schema.json": json.dumps(schema.of_a_process(known), indent=2) + "\n",
+        SERVICE_CHART / "values.schema.json": json.dumps(schema.of_a_process(known, processes), indent=2) + "\n",
         **observability(),
         **{CHART / "services" / f"{process}.yaml": alone(process, values) for process in processes},
     }

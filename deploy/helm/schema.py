@@ -23,6 +23,7 @@ port: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 percent: Schema = {"type": "integer", "minimum": 1, "maximum": 100}
 quantity: Schema = {"type": ["string", "integer"], "pattern": _QUANTITY}
 labels: Schema = {"type": "object", "additionalProperties": text}
+
 objects: Schema = {"type": "array", "items": {"type": "object"}}
 """What Kubernetes checks itself."""
 
@@ -40,6 +41,21 @@ def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
 
+_selector = closed({"matchLabels": labels, "matchExpressions": _list({"type": "object"})})
+_peer = closed(
+    {
+        "podSelector": _selector,
+        "namespaceSelector": _selector,
+        "ipBlock": closed({"cidr": text, "except": _list(text)}, ("cidr",)),
+    }
+) | {"minProperties": 1}
+_rule_port = closed({"port": {"anyOf": [port, name]}, "endPort": port, "protocol": _texts("TCP", "UDP", "SCTP")})
+peers = _list(_peer)
+"""NetworkPolicyPeer; one that says nothing is not to mean everybody."""
+egress = _list(
+    closed({"ports": _list(_rule_port) | {"minItems": 1}, "to": peers | {"minItems": 1}}) | {"minProperties": 1}
+)
+"""NetworkPolicyEgressRule; nor is one that names neither ports nor peers to mean everything."""
 resources = closed(
     {
         kind: closed({"cpu": quantity, "memory": quantity, "ephemeral-storage": quantity})
@@ -96,11 +112,11 @@ def _shared(settings: Iterable[str]) -> Schema:
             "networkPolicy": closed(
                 {
                     "enabled": switch,
-                    "database": objects,
+                    "database": peers,
                     "databasePort": port,
-                    "redis": objects,
+                    "redis": peers,
                     "redisPort": port,
-                    "monitoring": objects,
+                    "monitoring": peers,
                 }
             ),
             "monitoring": closed({"serviceMonitor": switch, "interval": text, "labels": labels}),
@@ -109,9 +125,10 @@ def _shared(settings: Iterable[str]) -> Schema:
     )
 
 
-def of_a_process(settings: list[str]) -> Schema:
-    """The values of charts/service."""
-    way = closed({"redis": switch, "to": _list(name), "egress": objects})
+def of_a_process(settings: list[str], processes: list[str]) -> Schema:
+    """The values of charts/service, where others may be named by these names alone."""
+    callers = ["edge", *processes, *(f"{process}-worker" for process in processes if process != "gateway")]
+    way = closed({"redis": switch, "to": _list({"enum": processes}), "egress": egress})
     properties = {
         "enabled": switch,  # the umbrella's condition
         "name": optional_name,
@@ -146,7 +163,7 @@ def of_a_process(settings: list[str]) -> Schema:
                 "existingClaim": optional_name,
             }
         ),
-        "network": closed({"from": _list(name), "database": switch, "serve": way, "worker": way}),
+        "network": closed({"from": _list({"enum": callers}), "database": switch, "serve": way, "worker": way}),
         "nodeSelector": labels,
         "tolerations": objects,
         "podAnnotations": labels,
@@ -176,7 +193,7 @@ def of_the_whole(settings: list[str], processes: list[str]) -> Schema:
                 "image": text,
                 "replicas": count,
                 "resources": resources,
-                "from": objects,
+                "from": peers,
                 "listen": _texts("0.0.0.0", "::"),
                 "tls": closed({"secret": optional_name, "port": {"type": "integer", "minimum": 1, "maximum": 65535}}),
                 "service": closed({"type": _texts("ClusterIP", "NodePort", "LoadBalancer"), "annotations": labels}),
