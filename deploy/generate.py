@@ -69,7 +69,8 @@ def envoy(
         tls=public_tls_port
         and {"port": 8443, "public_port": public_tls_port, "certificate": "/etc/envoy/certificate.yaml"},
         gateway={"host": gateway, "port": 8080},
-        admin={"host": "0.0.0.0", "port": 9901},
+        admin={"host": "127.0.0.1", "port": 9901},
+        operations={"host": "0.0.0.0", "port": 9902},
         otlp=collector,
         sampled_millionths=sampled,
     )
