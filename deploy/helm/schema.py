@@ -161,6 +161,8 @@ def of_a_process(settings: list[str], processes: list[str]) -> Schema:
                 "storageClass": optional_name,
                 "accessModes": _list(_texts("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod")),
                 "existingClaim": optional_name,
+                "setting": {"enum": ["", *settings]},
+                "instead": {"enum": ["", *settings]},
             }
         ),
         "network": closed({"from": _list({"enum": callers}), "database": switch, "serve": way, "worker": way}),

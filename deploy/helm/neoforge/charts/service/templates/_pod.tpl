@@ -53,7 +53,7 @@ containers:
       {{- if and (not $migrates) (ne $root.Values.global.tls.mode "none") }}
       - { name: tls, mountPath: /run/secrets/tls, readOnly: true }
       {{- end }}
-      {{- if and (not $migrates) $root.Values.storage.enabled }}
+      {{- if and (not $migrates) (include "service.stores" $root) }}
       - { name: storage, mountPath: {{ $root.Values.storage.path }} }
       {{- end }}
 volumes:
@@ -68,7 +68,7 @@ volumes:
   - name: tls
     secret: { secretName: {{ include "service.tlsSecret" $root }}, defaultMode: 0440 }
   {{- end }}
-  {{- if and (not $migrates) $root.Values.storage.enabled }}
+  {{- if and (not $migrates) (include "service.stores" $root) }}
   - name: storage
     persistentVolumeClaim: { claimName: {{ $root.Values.storage.existingClaim | default (include "service.fullname" $root) }} }
   {{- end }}

@@ -17,6 +17,25 @@ Each takes (dict "root" . "component" "serve" | "worker" | "migrate").
 {{- toYaml $kept -}}
 {{- end }}
 
+{{/* Whether a setting has a value, in env or in secrets. Takes (dict "root" . "setting" "NEOFORGE_..."). */}}
+{{- define "service.has" -}}
+{{- $values := .root.Values -}}
+{{- $all := merge dict ($values.secrets | default dict) ($values.env | default dict) $values.global.secrets $values.global.env -}}
+{{- if get $all .setting -}}true{{- end -}}
+{{- end }}
+
+{{/* Whether files are kept on a volume: it is on, and nothing keeps them elsewhere. */}}
+{{- define "service.stores" -}}
+{{- $storage := .Values.storage -}}
+{{- $elsewhere := and $storage.instead (include "service.has" (dict "root" . "setting" $storage.instead)) -}}
+{{- if not $elsewhere -}}
+  {{- if $storage.enabled -}}true
+  {{- else if and $storage.instead (eq .Values.global.environment "production") -}}
+    {{- fail (printf "\n\n%s: its files would be lost with its pod. Set %s.env.%s, or %s.storage.enabled for a volume.\n" (include "service.name" .) (include "service.name" .) $storage.instead (include "service.name" .)) -}}
+  {{- end -}}
+{{- end -}}
+{{- end }}
+
 {{- define "service.settings" -}}
 {{- $root := .root -}}
 {{- $name := include "service.name" $root -}}
@@ -41,6 +60,12 @@ Each takes (dict "root" . "component" "serve" | "worker" | "migrate").
     {{- fail (printf "\n\n%s: %s stands both in env and in secrets. Take it out of one of them.\n" $name $setting) -}}
   {{- end -}}
   {{- $_ := set $all (printf "%s_FILE" $setting) (printf "/run/secrets/neoforge/%s" $setting) -}}
+{{- end -}}
+{{- if and (ne .component "migrate") (include "service.stores" $root) -}}
+  {{- $folder := get $all $root.Values.storage.setting | default "" -}}
+  {{- if and $folder (not (hasPrefix (printf "%s/" $root.Values.storage.path) (printf "%s/" $folder))) -}}
+    {{- fail (printf "\n\n%s: %s is %s, which is not on the volume at %s (%s.storage.path).\n" $name $root.Values.storage.setting $folder $root.Values.storage.path $name) -}}
+  {{- end -}}
 {{- end -}}
 {{- if ne .component "migrate" -}}
   {{- range $setting := $root.Values.required -}}
