@@ -12,12 +12,10 @@ from charts import (
     Object,
     containers,
     helm,
-    hooks,
     name,
     pods,
     refusal,
     rendered,
-    weight,
 )
 
 VERSIONS = ("1.28", "1.31", "1.34", "1.37")
@@ -109,40 +107,6 @@ def test_every_container_says_what_it_needs_and_may_take(objects: list[Object]) 
         for container in containers(pod):
             assert container["resources"]["requests"].keys() == {"cpu", "memory"}, whose
             assert "memory" in container["resources"]["limits"], whose
-
-
-def test_what_a_hook_reads_exists_before_it(objects: list[Object]) -> None:
-    """At a first install only what has a lower weight is there, and what the installation brought itself."""
-    for job in (item for item in objects if item["kind"] == "Job"):
-        assert hooks(job) & {"pre-install", "post-install"}, name(job)
-        pod = job["spec"]["template"]["spec"]
-        wanted = {f"ConfigMap {v['configMap']['name']}" for v in pod["volumes"] if "configMap" in v}
-        wanted |= {
-            f"PersistentVolumeClaim {v['persistentVolumeClaim']['claimName']}"
-            for v in pod["volumes"]
-            if "persistentVolumeClaim" in v
-        }
-        if account := pod.get("serviceAccountName"):
-            wanted.add(f"ServiceAccount {account}")
-        for thing in wanted:
-            (item,) = [item for item in objects if name(item) == thing]
-            assert hooks(job) <= hooks(item), f"{name(job)} reads {thing}, which comes later"
-            assert weight(item) < weight(job), f"{name(job)} reads {thing}, which comes later"
-        secrets = {v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v}
-        made_here = {item["spec"]["secretName"] for item in objects if item["kind"] == "Certificate"}
-        assert not secrets & made_here, f"{name(job)} reads a Secret that this release makes"
-
-
-def test_hooks_run_in_the_order_network_roles_migrations(everything: list[Object]) -> None:
-    weights = {item["metadata"]["name"]: weight(item) for item in everything if hooks(item) and item["kind"] == "Job"}
-    roles = weights.pop("forge-roles")
-    assert sorted(weights) == [f"forge-{process}-migrate" for process in PROCESSES if process != "gateway"]
-    assert all(roles < migration for migration in weights.values())
-    policies = [
-        item for item in everything if hooks(item) and item["kind"] == "NetworkPolicy" and "test" not in hooks(item)
-    ]
-    assert len(policies) == len(weights) + 1
-    assert all(weight(policy) < roles for policy in policies)
 
 
 def test_selectors_do_not_change_from_version_to_version() -> None:
