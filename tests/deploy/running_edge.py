@@ -58,7 +58,9 @@ def running(folder: Path) -> Iterator[Edge]:
         text = text.replace(there, here)
     file = folder / "envoy.yaml"
     file.write_text(text)
-    arguments = [str(file) if word == "/etc/envoy/envoy.yaml" else word for word in container["args"]]
+    arguments = list(container["args"])
+    arguments[arguments.index("--drain-time-s") + 1] = "2"
+    arguments = [str(file) if word == "/etc/envoy/envoy.yaml" else word for word in arguments]
     command = Command([str(envoy.program()), *arguments, "--concurrency", "1"], {"PATH": os.defpath})
     edge = Edge(
         base,

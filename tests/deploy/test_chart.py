@@ -146,8 +146,9 @@ def test_a_rollout_takes_no_replica_away_before_the_next_is_ready(default: list[
         assert item["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
         pod = item["spec"]["template"]["spec"]
         (container,) = pod["containers"]
-        sleep = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
-        assert pod["terminationGracePeriodSeconds"] >= sleep + 30
+        if name(item) != "Deployment neoforge-edge":  # whose calls end before it is told to (test_edge_drain.py)
+            sleep = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+            assert pod["terminationGracePeriodSeconds"] >= sleep + 30
         assert container["readinessProbe"]
 
 
