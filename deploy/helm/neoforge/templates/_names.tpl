@@ -1,4 +1,4 @@
-{{- define "neoforge.fullname" -}}{{ .Values.global.instance | default .Release.Name }}{{- end }}
+{{- define "neoforge.fullname" -}}{{ include "service.instance" . }}{{- end }}
 
 {{/* Takes (dict "root" . "name" "edge"). What a workload is found by holds no version, since it never changes. */}}
 {{- define "neoforge.selector" -}}
@@ -21,6 +21,12 @@ runAsUser: {{ . }}
 runAsGroup: {{ . }}
 fsGroup: {{ . }}
 seccompProfile: { type: RuntimeDefault }
+{{- end }}
+
+{{- define "neoforge.pullSecrets" -}}
+{{- with .Values.global.image.pullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{- define "neoforge.containerSecurity" -}}

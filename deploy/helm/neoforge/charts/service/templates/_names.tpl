@@ -1,6 +1,19 @@
-{{- define "service.instance" -}}{{ .Values.global.instance | default .Release.Name }}{{- end }}
+{{/* What every name begins with. Cut off, it would be another name to whoever calls; so it is short enough for the longest. */}}
+{{- define "service.instance" -}}
+{{- $instance := .Values.global.instance | default .Release.Name -}}
+{{- if or (gt (len $instance) 36) (not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $instance)) -}}
+  {{- fail (printf "\n\nAll names begin with %s, of %d characters. It must begin with a letter and have small letters, digits and hyphens alone, 36 at most: give the release another name, or set global.instance.\n" $instance (len $instance)) -}}
+{{- end -}}
+{{ $instance }}
+{{- end }}
 {{- define "service.name" -}}{{ .Values.name | default .Chart.Name }}{{- end }}
-{{- define "service.fullname" -}}{{ printf "%s-%s" (include "service.instance" .) (include "service.name" .) | trunc 50 | trimSuffix "-" }}{{- end }}
+{{- define "service.fullname" -}}
+{{- $name := include "service.name" . -}}
+{{- if or (gt (len $name) 16) (not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name)) -}}
+  {{- fail (printf "\n\nThe name of the process, %s, must begin with a letter and have small letters, digits and hyphens alone, 16 at most.\n" $name) -}}
+{{- end -}}
+{{ include "service.instance" . }}-{{ $name }}
+{{- end }}
 
 {{/* What a workload is found by. It never changes, so it holds no version. Takes (dict "root" . "component" "worker"). */}}
 {{- define "service.selector" -}}
