@@ -88,6 +88,11 @@ def test_every_pod_keeps_the_restricted_profile_of_pod_security(objects: list[Ob
             assert not [port for port in container.get("ports", []) if "hostPort" in port], whose
 
 
+def test_every_pod_can_fetch_its_image(everything: list[Object]) -> None:
+    for whose, pod in pods(everything):
+        assert pod["imagePullSecrets"] == [{"name": "registry"}], whose
+
+
 def test_no_pod_has_a_token_of_the_cluster(objects: list[Object]) -> None:
     for whose, pod in pods(objects):
         assert pod["automountServiceAccountToken"] is False, whose

@@ -100,6 +100,40 @@ def test_who_names_no_caller_is_called_by_nobody() -> None:
     assert not policy["ingress"]
 
 
+def admitted(pod: dict[str, str], policy: Object, port: int) -> bool:
+    """Whether a policy lets a pod with these labels, of the same namespace, in on the port."""
+    return any(
+        {"port": port} in rule["ports"]
+        and (
+            "from" not in rule
+            or any(
+                "namespaceSelector" not in peer and peer["podSelector"]["matchLabels"].items() <= pod.items()
+                for peer in rule["from"]
+                if "podSelector" in peer
+            )
+        )
+        for rule in policy["ingress"]
+    )
+
+
+FROM_ELSEWHERE = ("--set-json", 'edge.from=[{"namespaceSelector": {"matchLabels": {"name": "gateways"}}}]')
+
+
+@pytest.mark.parametrize("values", [(), FROM_ELSEWHERE])
+def test_the_pod_of_helm_test_reaches_the_edge_whoever_else_may(values: tuple[str, ...]) -> None:
+    found = {name(item): item for item in rendered(*values)}
+    tester = found["Pod neoforge-test"]["metadata"]["labels"]
+    edge = found["NetworkPolicy neoforge-edge"]["spec"]
+    assert admitted(tester, edge, 8080)
+    assert not admitted(tester, edge, 9902)
+    stranger = tester | {"app.kubernetes.io/instance": "another"}
+    assert admitted(stranger, edge, 8080) == (not values)
+    rules = found["NetworkPolicy neoforge-test"]["spec"]["egress"]
+    to = [peer["podSelector"]["matchLabels"] for rule in rules for peer in rule.get("to", [])]
+    labels = found["Deployment neoforge-edge"]["spec"]["template"]["metadata"]["labels"]
+    assert [selector for selector in to if selector.items() <= labels.items()]
+
+
 def test_no_rule_is_open_to_everybody_but_the_edges(default: list[Object]) -> None:
     for item in (item for item in default if item["kind"] == "NetworkPolicy"):
         for rule in item["spec"].get("ingress") or []:

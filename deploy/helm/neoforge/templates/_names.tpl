@@ -23,12 +23,6 @@ fsGroup: {{ . }}
 seccompProfile: { type: RuntimeDefault }
 {{- end }}
 
-{{- define "neoforge.pullSecrets" -}}
-{{- with .Values.global.image.pullSecrets }}
-imagePullSecrets: {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- end }}
-
 {{- define "neoforge.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
