@@ -165,7 +165,7 @@ def test_grpc_is_probed_as_callers_reach_it() -> None:
         return probe
 
     assert startup()["exec"]["command"] == ["python", "-m", "chassis.probe", "--grpc"]
-    assert startup("--set", "global.tls.mode=none")["grpc"] == {"port": 8090}
+    assert startup("--set", "global.tls.mode=none", "--set", "global.environment=test")["grpc"] == {"port": 8090}
 
 
 def test_the_login_that_owns_a_schema_reaches_its_migration_alone(default: list[Object]) -> None:

@@ -99,6 +99,40 @@ def test_a_key_that_is_not_there_is_named_with_what_it_holds(cluster: Cluster, m
     assert "auth: the Secret neoforge-auth has no key auth-secret, which holds NEOFORGE_AUTH_SECRET." in said
 
 
+TLS = ["ca.crt", "tls.crt", "tls.key"]
+PROCESSES = sorted(path.stem for path in (CHART / "services").glob("*.yaml"))
+BY_CHOICE = {
+    "roles.enabled=true,roles.adminSecret=postgresql-admin": {
+        "postgresql-admin": ["host", "port", "username", "password"],
+        **{f"neoforge-{name}-roles": ["password", "owner-password"] for name in PROCESSES if name != "gateway"},
+    },
+    "edge.tls.secret=edge-tls": {"edge-tls": ["tls.crt", "tls.key"]},
+    "global.tls.mode=secret": {f"neoforge-{name}-tls": TLS for name in PROCESSES},
+}
+"""Secrets that are read where a value asks for it."""
+
+
+@pytest.mark.parametrize(
+    ("values", "secret"),
+    [pytest.param(values, secret, id=secret) for values, secrets in BY_CHOICE.items() for secret in secrets],
+)
+def test_so_is_one_that_a_value_asks_for(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, values: str, secret: str
+) -> None:
+    wanted = documented() | BY_CHOICE[values]
+    cluster.secrets = {name: keys for name, keys in wanted.items() if name != secret}
+    said = refused(cluster, monkeypatch, "--set", values)
+    assert f"there is no Secret {secret} in the namespace neoforge, whose key " in said
+
+
+@pytest.mark.parametrize("values", BY_CHOICE)
+def test_and_so_is_a_key_of_it(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, values: str) -> None:
+    secret, keys = next(iter(BY_CHOICE[values].items()))
+    cluster.secrets = documented() | BY_CHOICE[values] | {secret: keys[:-1]}
+    said = refused(cluster, monkeypatch, "--set", values)
+    assert f"the Secret {secret} has no key {keys[-1]}, which holds " in said
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [

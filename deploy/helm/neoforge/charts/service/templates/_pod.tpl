@@ -65,6 +65,9 @@ volumes:
   {{- end }}
   {{- include "service.secretsVolume" . | nindent 2 }}
   {{- if and (not $migrates) (ne $root.Values.global.tls.mode "none") }}
+  {{- range $key, $what := dict "ca.crt" "the authority" "tls.crt" "its certificate" "tls.key" "the key of its certificate" }}
+  {{- if eq $root.Values.global.tls.mode "secret" }}{{ include "service.found" (dict "root" $root "name" (include "service.tlsSecret" $root) "key" $key "setting" $what) }}{{ end }}
+  {{- end }}
   - name: tls
     secret: { secretName: {{ include "service.tlsSecret" $root }}, defaultMode: 0440 }
   {{- end }}
