@@ -60,7 +60,11 @@ BY_CHOICE = {
 
 @pytest.mark.parametrize(
     ("values", "secret"),
-    [pytest.param(values, secret, id=secret) for values, secrets in BY_CHOICE.items() for secret in secrets],
+    [
+        pytest.param(values, secret, id=secret)
+        for values, secrets in BY_CHOICE.items()
+        for secret in sorted({min(secrets), max(secrets)})
+    ],
 )
 def test_so_is_one_that_a_value_asks_for(cluster: Cluster, values: str, secret: str) -> None:
     wanted = documented() | BY_CHOICE[values]
