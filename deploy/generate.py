@@ -69,7 +69,8 @@ def envoy(
         tls=public_tls_port
         and {"port": 8443, "public_port": public_tls_port, "certificate": "/etc/envoy/certificate.yaml"},
         gateway={"host": gateway, "port": 8080},
-        admin={"host": "0.0.0.0", "port": 9901},
+        admin={"host": "127.0.0.1", "port": 9901},
+        operations={"host": "0.0.0.0", "port": 9902},
         otlp=collector,
         sampled_millionths=sampled,
     )
@@ -160,7 +161,7 @@ def main() -> int:
         },
         CHART / "files" / "certificate.yaml": (DEPLOY / "envoy" / "certificate.yaml").read_text(),
         CHART / "values.schema.json": json.dumps(schema.of_the_whole(known, processes), indent=2) + "\n",
-        SERVICE_CHART / "values.schema.json": json.dumps(schema.of_a_process(known), indent=2) + "\n",
+        SERVICE_CHART / "values.schema.json": json.dumps(schema.of_a_process(known, processes), indent=2) + "\n",
         **observability(),
         **{CHART / "services" / f"{process}.yaml": alone(process, values) for process in processes},
     }

@@ -11,7 +11,7 @@ Schema = dict[str, Any]
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"  # a DNS subdomain name (RFC 1123)
-_QUANTITY = r"^[0-9.]+(m|k|Ki|M|Mi|G|Gi|T|Ti)?$"
+_NUMBER = r"[0-9]+(\.[0-9]+)?"
 
 text: Schema = {"type": "string"}
 switch: Schema = {"type": "boolean"}
@@ -21,15 +21,21 @@ count: Schema = {"type": "integer", "minimum": 0}
 positive: Schema = {"type": "integer", "minimum": 1}
 port: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 percent: Schema = {"type": "integer", "minimum": 1, "maximum": 100}
-quantity: Schema = {"type": ["string", "integer"], "pattern": _QUANTITY}
+cpu: Schema = {"type": ["string", "number"], "pattern": rf"^({_NUMBER}|[0-9]+m)$", "exclusiveMinimum": 0}
+memory: Schema = {"type": ["string", "integer"], "pattern": rf"^{_NUMBER}(k|Ki|M|Mi|G|Gi|T|Ti)$", "minimum": 1_048_576}
+"""A number without a unit is of bytes."""
+duration: Schema = {"type": "string", "pattern": "^([0-9]+(ms|s|m|h))+$"}
 labels: Schema = {"type": "object", "additionalProperties": text}
-objects: Schema = {"type": "array", "items": {"type": "object"}}
-"""What Kubernetes checks itself."""
 
 
 def closed(properties: dict[str, Schema], required: Iterable[str] = ()) -> Schema:
     """An object with these keys and no others."""
     return {"type": "object", "additionalProperties": False, "properties": properties, "required": sorted(required)}
+
+
+def whole(properties: dict[str, Schema], optional: Iterable[str] = ()) -> Schema:
+    """An object with all of these keys but the optional ones: null, which takes a default away, is refused."""
+    return closed(properties, properties.keys() - set(optional))
 
 
 def _texts(*choices: str) -> Schema:
@@ -40,17 +46,43 @@ def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
 
-resources = closed(
+_selector = closed({"matchLabels": labels, "matchExpressions": _list({"type": "object"})})
+_peer = closed(
     {
-        kind: closed({"cpu": quantity, "memory": quantity, "ephemeral-storage": quantity})
-        for kind in ("requests", "limits")
+        "podSelector": _selector,
+        "namespaceSelector": _selector,
+        "ipBlock": closed({"cidr": text, "except": _list(text)}, ("cidr",)),
     }
+) | {"minProperties": 1}
+_rule_port = closed({"port": {"anyOf": [port, name]}, "endPort": port, "protocol": _texts("TCP", "UDP", "SCTP")})
+peers = _list(_peer)
+"""NetworkPolicyPeer; one that says nothing is not to mean everybody."""
+egress = _list(
+    closed({"ports": _list(_rule_port) | {"minItems": 1}, "to": peers | {"minItems": 1}}) | {"minProperties": 1}
+)
+"""NetworkPolicyEgressRule; nor is one that names neither ports nor peers to mean everything."""
+resources = closed(
+    {kind: closed({"cpu": cpu, "memory": memory, "ephemeral-storage": memory}) for kind in ("requests", "limits")}
+)
+tolerations = _list(
+    closed(
+        {
+            "key": text,
+            "operator": _texts("Exists", "Equal"),
+            "value": text,
+            "effect": _texts("NoSchedule", "PreferNoSchedule", "NoExecute"),
+            "tolerationSeconds": {"type": "integer"},
+        }
+    )
+)
+parents = _list(
+    closed({"group": text, "kind": text, "namespace": name, "name": name, "sectionName": name, "port": port}, ("name",))
 )
 digest: Schema = {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"}
-image = closed(
+image = whole(
     {"repository": text, "tag": text, "digest": digest, "pullPolicy": _texts("Always", "IfNotPresent", "Never")}
 )
-autoscaling = closed({"enabled": switch, "minReplicas": positive, "maxReplicas": positive, "cpuPercent": percent})
+autoscaling = whole({"enabled": switch, "minReplicas": positive, "maxReplicas": positive, "cpuPercent": percent})
 
 
 def _environment(settings: Iterable[str]) -> Schema:
@@ -77,41 +109,42 @@ def _secrets(settings: Iterable[str]) -> Schema:
 
 
 def _shared(settings: Iterable[str]) -> Schema:
-    return closed(
+    return whole(
         {
             "instance": optional_name,
             "environment": _texts("development", "test", "production"),
             "publicUrl": {"type": "string", "pattern": r"^https?://[^/?#]+/?$"},
-            "image": closed({"registry": text, "tag": text, "pullSecrets": objects}),
+            "image": whole({"registry": text, "tag": text, "pullSecrets": _list(closed({"name": name}, ("name",)))}),
             "env": _environment(settings),
             "secrets": _secrets(settings),
             "checkSecrets": switch,
             "sync": switch,
-            "tls": closed(
+            "tls": whole(
                 {
                     "mode": _texts("certManager", "secret", "none"),
-                    "issuer": closed({"name": optional_name, "kind": _texts("Issuer", "ClusterIssuer"), "group": text}),
+                    "issuer": whole({"name": optional_name, "kind": _texts("Issuer", "ClusterIssuer"), "group": text}),
                 }
             ),
-            "networkPolicy": closed(
+            "networkPolicy": whole(
                 {
                     "enabled": switch,
-                    "database": objects,
+                    "database": peers,
                     "databasePort": port,
-                    "redis": objects,
+                    "redis": peers,
                     "redisPort": port,
-                    "monitoring": objects,
+                    "monitoring": peers,
                 }
             ),
-            "monitoring": closed({"serviceMonitor": switch, "interval": text, "labels": labels}),
-            "database": closed({"cloudnativepg": switch}),
+            "monitoring": whole({"serviceMonitor": switch, "interval": duration, "labels": labels}),
+            "database": whole({"cloudnativepg": switch}),
         }
     )
 
 
-def of_a_process(settings: list[str]) -> Schema:
-    """The values of charts/service."""
-    way = closed({"redis": switch, "to": _list(name), "egress": objects})
+def of_a_process(settings: list[str], processes: list[str]) -> Schema:
+    """The values of charts/service, where others may be named by these names alone."""
+    callers = ["edge", *processes, *(f"{process}-worker" for process in processes if process != "gateway")]
+    way = whole({"redis": switch, "to": _list({"enum": processes}), "egress": egress})
     properties = {
         "enabled": switch,  # the umbrella's condition
         "name": optional_name,
@@ -120,45 +153,55 @@ def of_a_process(settings: list[str]) -> Schema:
         "replicas": count,
         "resources": resources,
         "autoscaling": autoscaling,
-        "podDisruptionBudget": closed(
+        "podDisruptionBudget": whole(
             {"enabled": switch, "maxUnavailable": {"anyOf": [count, {"type": "string", "pattern": "^[0-9]+%$"}]}}
         ),
         "env": _environment(settings),
         "secrets": _secrets(settings),
         "required": _list({"enum": settings}),
-        "worker": closed(
+        "worker": whole(
             {
                 "enabled": switch,
                 "replicas": count,
                 "resources": resources,
                 "autoscaling": autoscaling,
                 "secrets": _secrets(settings),
+                "required": _list({"enum": settings}),
             }
         ),
-        "migrate": closed({"enabled": switch, "secrets": _secrets(settings), "deadlineSeconds": positive}),
-        "storage": closed(
+        "migrate": whole(
+            {
+                "enabled": switch,
+                "secrets": _secrets(settings),
+                "required": _list({"enum": settings}),
+                "deadlineSeconds": positive,
+            }
+        ),
+        "storage": whole(
             {
                 "enabled": switch,
                 "path": {"type": "string", "pattern": "^/"},
-                "size": quantity,
+                "size": memory,
                 "storageClass": optional_name,
                 "accessModes": _list(_texts("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod")),
                 "existingClaim": optional_name,
+                "setting": {"enum": ["", *settings]},
+                "instead": {"enum": ["", *settings]},
             }
         ),
-        "network": closed({"from": _list(name), "database": switch, "serve": way, "worker": way}),
+        "network": whole({"from": _list({"enum": callers}), "database": switch, "serve": way, "worker": way}),
         "nodeSelector": labels,
-        "tolerations": objects,
+        "tolerations": tolerations,
         "podAnnotations": labels,
         "terminationGracePeriodSeconds": {"type": "integer", "minimum": 35},
         "global": _shared(settings),
     }
-    return {"$schema": _DRAFT, "title": "One process of NeoForge"} | closed(properties)
+    return {"$schema": _DRAFT, "title": "One process of NeoForge"} | whole(properties, {"enabled"})
 
 
 def of_the_whole(settings: list[str], processes: list[str]) -> Schema:
     """The values of the umbrella; what stands below a process is checked by that process's own chart."""
-    pooler = closed(
+    pooler = whole(
         {
             "enabled": switch,
             "instances": positive,
@@ -170,20 +213,20 @@ def of_the_whole(settings: list[str], processes: list[str]) -> Schema:
     properties = {
         "global": _shared(settings),
         **{process: {"type": "object"} for process in processes},
-        "edge": closed(
+        "edge": whole(
             {
                 "enabled": switch,
                 "image": text,
                 "replicas": count,
                 "resources": resources,
-                "from": objects,
+                "from": peers,
                 "listen": _texts("0.0.0.0", "::"),
-                "tls": closed({"secret": optional_name, "port": {"type": "integer", "minimum": 1, "maximum": 65535}}),
-                "service": closed({"type": _texts("ClusterIP", "NodePort", "LoadBalancer"), "annotations": labels}),
+                "tls": whole({"secret": optional_name, "port": {"type": "integer", "minimum": 1, "maximum": 65535}}),
+                "service": whole({"type": _texts("ClusterIP", "NodePort", "LoadBalancer"), "annotations": labels}),
             }
         ),
-        "route": closed({"enabled": switch, "hostnames": _list(text), "parentRefs": objects}),
-        "ingress": closed(
+        "route": whole({"enabled": switch, "hostnames": _list(text), "parentRefs": parents}),
+        "ingress": whole(
             {
                 "enabled": switch,
                 "className": optional_name,
@@ -192,27 +235,27 @@ def of_the_whole(settings: list[str], processes: list[str]) -> Schema:
                 "tlsSecret": optional_name,
             }
         ),
-        "certificateAuthority": closed({"create": switch}),
-        "postgresql": closed(
+        "certificateAuthority": whole({"create": switch}),
+        "postgresql": whole(
             {
                 "instances": positive,
                 "image": text,
-                "size": quantity,
+                "size": memory,
                 "storageClass": optional_name,
                 "resources": resources,
                 "parameters": labels,
                 "pooler": pooler,
             }
         ),
-        "roles": closed(
+        "roles": whole(
             {
                 "enabled": switch,
                 "image": text,
                 "adminSecret": optional_name,
-                "passwords": {"type": "object", "additionalProperties": name},
+                "passwords": closed({process: name for process in processes if process != "gateway"}),
             }
         ),
-        "rules": closed(
+        "rules": whole(
             {
                 "enabled": switch,
                 "labels": labels,
@@ -220,6 +263,6 @@ def of_the_whole(settings: list[str], processes: list[str]) -> Schema:
                 "exporters": {"type": "array", "items": {"enum": ["postgresql", "redis"]}, "uniqueItems": True},
             }
         ),
-        "dashboards": closed({"enabled": switch, "labels": labels, "annotations": labels}),
+        "dashboards": whole({"enabled": switch, "labels": labels, "annotations": labels}),
     }
-    return {"$schema": _DRAFT, "title": "NeoForge"} | closed(properties)
+    return {"$schema": _DRAFT, "title": "NeoForge"} | whole(properties)

@@ -12,12 +12,10 @@ from charts import (
     Object,
     containers,
     helm,
-    hooks,
     name,
     pods,
     refusal,
     rendered,
-    weight,
 )
 
 VERSIONS = ("1.28", "1.31", "1.34", "1.37")
@@ -90,6 +88,11 @@ def test_every_pod_keeps_the_restricted_profile_of_pod_security(objects: list[Ob
             assert not [port for port in container.get("ports", []) if "hostPort" in port], whose
 
 
+def test_every_pod_can_fetch_its_image(everything: list[Object]) -> None:
+    for whose, pod in pods(everything):
+        assert pod["imagePullSecrets"] == [{"name": "registry"}], whose
+
+
 def test_no_pod_has_a_token_of_the_cluster(objects: list[Object]) -> None:
     for whose, pod in pods(objects):
         assert pod["automountServiceAccountToken"] is False, whose
@@ -109,40 +112,6 @@ def test_every_container_says_what_it_needs_and_may_take(objects: list[Object]) 
         for container in containers(pod):
             assert container["resources"]["requests"].keys() == {"cpu", "memory"}, whose
             assert "memory" in container["resources"]["limits"], whose
-
-
-def test_what_a_hook_reads_exists_before_it(objects: list[Object]) -> None:
-    """At a first install only what has a lower weight is there, and what the installation brought itself."""
-    for job in (item for item in objects if item["kind"] == "Job"):
-        assert hooks(job) & {"pre-install", "post-install"}, name(job)
-        pod = job["spec"]["template"]["spec"]
-        wanted = {f"ConfigMap {v['configMap']['name']}" for v in pod["volumes"] if "configMap" in v}
-        wanted |= {
-            f"PersistentVolumeClaim {v['persistentVolumeClaim']['claimName']}"
-            for v in pod["volumes"]
-            if "persistentVolumeClaim" in v
-        }
-        if account := pod.get("serviceAccountName"):
-            wanted.add(f"ServiceAccount {account}")
-        for thing in wanted:
-            (item,) = [item for item in objects if name(item) == thing]
-            assert hooks(job) <= hooks(item), f"{name(job)} reads {thing}, which comes later"
-            assert weight(item) < weight(job), f"{name(job)} reads {thing}, which comes later"
-        secrets = {v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v}
-        made_here = {item["spec"]["secretName"] for item in objects if item["kind"] == "Certificate"}
-        assert not secrets & made_here, f"{name(job)} reads a Secret that this release makes"
-
-
-def test_hooks_run_in_the_order_network_roles_migrations(everything: list[Object]) -> None:
-    weights = {item["metadata"]["name"]: weight(item) for item in everything if hooks(item) and item["kind"] == "Job"}
-    roles = weights.pop("forge-roles")
-    assert sorted(weights) == [f"forge-{process}-migrate" for process in PROCESSES if process != "gateway"]
-    assert all(roles < migration for migration in weights.values())
-    policies = [
-        item for item in everything if hooks(item) and item["kind"] == "NetworkPolicy" and "test" not in hooks(item)
-    ]
-    assert len(policies) == len(weights) + 1
-    assert all(weight(policy) < roles for policy in policies)
 
 
 def test_selectors_do_not_change_from_version_to_version() -> None:
@@ -168,7 +137,7 @@ def test_every_selector_finds_its_pods_and_no_others(default: list[Object]) -> N
         if item["kind"] in {"Service", "PodDisruptionBudget"}:
             selector = item["spec"]["selector"].get("matchLabels", item["spec"]["selector"])
             found = [who for who, have in labels.items() if selector.items() <= have.items()]
-            assert found == [f"Deployment {item['metadata']['name']}"]
+            assert found == [f"Deployment {item['metadata']['name'].removesuffix('-operations')}"]
 
 
 def test_services_are_headless_so_that_callers_spread_their_calls(default: list[Object]) -> None:
@@ -182,8 +151,9 @@ def test_a_rollout_takes_no_replica_away_before_the_next_is_ready(default: list[
         assert item["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
         pod = item["spec"]["template"]["spec"]
         (container,) = pod["containers"]
-        sleep = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
-        assert pod["terminationGracePeriodSeconds"] >= sleep + 30
+        if name(item) != "Deployment neoforge-edge":  # whose calls end before it is told to (test_edge_drain.py)
+            sleep = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+            assert pod["terminationGracePeriodSeconds"] >= sleep + 30
         assert container["readinessProbe"]
 
 
@@ -195,81 +165,7 @@ def test_grpc_is_probed_as_callers_reach_it() -> None:
         return probe
 
     assert startup()["exec"]["command"] == ["python", "-m", "chassis.probe", "--grpc"]
-    assert startup("--set", "global.tls.mode=none")["grpc"] == {"port": 8090}
-
-
-def test_only_the_drawn_arrows_are_open(default: list[Object]) -> None:
-    policies = {item["metadata"]["name"]: item["spec"] for item in default if item["kind"] == "NetworkPolicy"}
-    deny = policies["neoforge-default-deny"]
-    assert deny.keys() == {"podSelector", "policyTypes"}
-    everyone = deny["podSelector"]["matchLabels"].items()
-    for whose, labels in (
-        (name(item), item["spec"]["template"]["metadata"]["labels"])
-        for item in default
-        if item["kind"] in {"Deployment", "Job"}
-    ):
-        assert everyone <= labels.items(), f"{whose} is not denied"
-        assert [p for p in policies if policies[p]["podSelector"]["matchLabels"].items() <= labels.items()] != [], whose
-
-    def callers(process: str, port: int) -> set[tuple[str, str]]:
-        found = set()
-        for rule in policies[f"neoforge-{process}-serve"]["ingress"]:
-            if {"port": port} in rule["ports"]:
-                for labels in (peer["podSelector"]["matchLabels"] for peer in rule["from"] if "podSelector" in peer):
-                    found.add((labels["app.kubernetes.io/name"], labels["app.kubernetes.io/component"]))
-        return found
-
-    assert callers("projects", 8090) == {("gateway", "serve"), ("status", "worker")}
-    assert callers("status", 8090) == {("gateway", "serve")}
-    assert callers("gateway", 8080) == {("edge", "serve")}
-    for policy in policies.values():
-        for rule in policy.get("egress", []):
-            assert rule.get("ports") or rule.get("to"), "a rule that opens everything"
-
-
-NAMED = {5432: "postgresql", 6379: "redis", 443: "web", 587: "mail", 465: "mail"}
-Arrow = tuple[str, str]
-
-
-def process(labels: dict[str, str]) -> str:
-    """As the drawing calls it."""
-    whose, component = labels["app.kubernetes.io/name"], labels["app.kubernetes.io/component"]
-    return whose if component == "serve" else f"{whose}-{component}"
-
-
-def peers(rule: Object, direction: str) -> set[str]:
-    return {process(p["podSelector"]["matchLabels"]) for p in rule.get(direction, []) if "podSelector" in p}
-
-
-def drawn() -> set[Arrow]:
-    """The arrows of the drawing in docs/architecture.md, `a & b --> c & d` taken apart."""
-    page = (ROOT / "docs" / "architecture.md").read_text()
-    (drawing,) = re.findall(r"```mermaid\n(.*?)```", page, re.DOTALL)
-    found = set()
-    for line in drawing.splitlines():
-        ends = [re.sub(r"[\[(].*", "", part).strip() for part in re.split(r"-->|&", line)]
-        sources = line.partition("-->")[0].count("&") + 1
-        if "-->" in line:
-            found |= {(source, end) for source in ends[:sources] for end in ends[sources:]}
-    return found
-
-
-def test_the_open_arrows_are_those_of_the_drawing_at_both_ends(default: list[Object]) -> None:
-    leaves, enters = set[Arrow](), set[Arrow]()
-    for item in default:
-        labels = item["spec"]["podSelector"]["matchLabels"] if item["kind"] == "NetworkPolicy" else {}
-        if "app.kubernetes.io/component" not in labels or process(labels) == "test":
-            continue
-        own = process(labels)
-        for rule in item["spec"]["egress"]:
-            ports = {port["port"] for port in rule["ports"]}
-            if ports != {53}:
-                leaves |= {(own, to) for to in peers(rule, "to") or {NAMED[port] for port in ports}}
-        for rule in item["spec"]["ingress"]:
-            enters |= {(peer, own) for peer in (peers(rule, "from") if "from" in rule else {"clients"})}
-    outside = {"clients", *NAMED.values()}
-    assert leaves == {arrow for arrow in drawn() if arrow[0] != "clients"}
-    assert enters == {arrow for arrow in drawn() if arrow[1] not in outside}
+    assert startup("--set", "global.tls.mode=none", "--set", "global.environment=test")["grpc"] == {"port": 8090}
 
 
 def test_the_login_that_owns_a_schema_reaches_its_migration_alone(default: list[Object]) -> None:

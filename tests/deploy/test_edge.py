@@ -76,7 +76,7 @@ def test_with_a_certificate_the_edge_is_reached_over_tls_by_tcp_and_udp() -> Non
 
 def test_without_one_nothing_of_it_is_there() -> None:
     objects = rendered()
-    assert [port["name"] for port in of_the_edge(objects, "Service")["spec"]["ports"]] == ["http", "admin"]
+    assert [port["name"] for port in of_the_edge(objects, "Service")["spec"]["ports"]] == ["http"]
     assert of_the_edge(objects, "Service")["spec"]["type"] == "ClusterIP"
     (pod,) = (pod for whose, pod in pods(objects) if whose == "Deployment neoforge-edge")
     assert {volume["name"] for volume in pod["volumes"]} == {"configuration", "tmp"}

@@ -54,6 +54,7 @@ def configuration(ports: Ports, environment: Mapping[str, str], certificate: Pat
         tls={"port": ports.edge_tls, "public_port": ports.edge_tls, "certificate": certificate},
         gateway={"host": HOST, "port": ports.gateway},
         admin={"host": HOST, "port": ports.envoy_admin},
+        operations=None,  # who would ask is on this machine
         otlp=_collector(environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")),
         sampled_millionths=_sampled_millionths(environment),
     )

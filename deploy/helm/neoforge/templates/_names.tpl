@@ -1,4 +1,4 @@
-{{- define "neoforge.fullname" -}}{{ .Values.global.instance | default .Release.Name }}{{- end }}
+{{- define "neoforge.fullname" -}}{{ include "service.instance" . }}{{- end }}
 
 {{/* Takes (dict "root" . "name" "edge"). What a workload is found by holds no version, since it never changes. */}}
 {{- define "neoforge.selector" -}}

@@ -53,7 +53,7 @@ containers:
       {{- if and (not $migrates) (ne $root.Values.global.tls.mode "none") }}
       - { name: tls, mountPath: /run/secrets/tls, readOnly: true }
       {{- end }}
-      {{- if and (not $migrates) $root.Values.storage.enabled }}
+      {{- if and (not $migrates) (include "service.stores" $root) }}
       - { name: storage, mountPath: {{ $root.Values.storage.path }} }
       {{- end }}
 volumes:
@@ -65,10 +65,13 @@ volumes:
   {{- end }}
   {{- include "service.secretsVolume" . | nindent 2 }}
   {{- if and (not $migrates) (ne $root.Values.global.tls.mode "none") }}
+  {{- range $key, $what := dict "ca.crt" "the authority" "tls.crt" "its certificate" "tls.key" "the key of its certificate" }}
+  {{- if eq $root.Values.global.tls.mode "secret" }}{{ include "service.found" (dict "root" $root "name" (include "service.tlsSecret" $root) "key" $key "setting" $what) }}{{ end }}
+  {{- end }}
   - name: tls
     secret: { secretName: {{ include "service.tlsSecret" $root }}, defaultMode: 0440 }
   {{- end }}
-  {{- if and (not $migrates) $root.Values.storage.enabled }}
+  {{- if and (not $migrates) (include "service.stores" $root) }}
   - name: storage
     persistentVolumeClaim: { claimName: {{ $root.Values.storage.existingClaim | default (include "service.fullname" $root) }} }
   {{- end }}
