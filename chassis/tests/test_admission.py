@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from chassis import admission
-from chassis.admission import LATE_LOOKS, LATE_S, LEAST, MOMENT_S, MOST, STANDS_S, TICK_S, Admission
+from chassis.admission import CALM_S, LATE_LOOKS, LATE_S, LEAST, MOST, STANDS_S, TICK_S, Admission
 from chassis.errors import Overloaded
 
 LATE = 2 * LATE_S
@@ -98,16 +98,37 @@ async def test_a_burst_is_worked_off_and_nobody_of_it_refused(clock: Clock) -> N
     assert all([await settled(task) for task in burst])
 
 
-async def test_in_a_queue_that_stands_the_newest_goes_first_and_the_rest_is_refused_at_once(clock: Clock) -> None:
+async def test_of_those_who_wait_the_newest_goes_first(clock: Clock) -> None:
     made = await overloaded(clock)
-    for _ in range(round(STANDS_S / TICK_S) + 1):
-        await wait_for_a_place(made)
-        clock.pass_(TICK_S, made, LATE)
     older, newer = await wait_for_a_place(made), await wait_for_a_place(made)
     made.leave()
     assert await settled(newer)
-    clock.pass_(MOMENT_S + TICK_S, made, LATE)
-    assert not await settled(older)
+    assert not older.done()
+    made.leave()
+    assert await settled(older)
+
+
+async def test_where_no_place_was_free_for_a_while_nobody_waits_any_more_until_there_is(clock: Clock) -> None:
+    made = await overloaded(clock)
+    early = await wait_for_a_place(made)
+    clock.pass_(STANDS_S / 2, made, LATE)
+    late = await wait_for_a_place(made)
+    clock.pass_(STANDS_S / 2 + TICK_S, made, LATE)
+    assert [await settled(task) for task in (early, late)] == [False, False]
+    assert made.refuses
+    with pytest.raises(Overloaded):
+        await made.enter()
+    made.leave()
+    assert not made.refuses
+    await made.enter()  # into the place that has come free
+    clock.pass_(10, made, LATE)
+    assert made.refuses
+    made.leave()
+    clock.pass_(CALM_S + 2 * TICK_S, made, LATE)
+    await made.enter()
+    waits = await wait_for_a_place(made)
+    made.leave()
+    assert await settled(waits)
 
 
 async def test_after_an_overload_as_much_as_before_is_worked_on_within_two_seconds(clock: Clock) -> None:

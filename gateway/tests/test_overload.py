@@ -1,10 +1,12 @@
 """Requests for which this process has no time."""
 
+import logging
 import threading
 from collections.abc import Iterator
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from chassis.admission import Admission
 from gateway.testing.edge import Edge
@@ -31,6 +33,29 @@ def test_what_there_is_no_place_for_is_a_503_that_says_when_to_come_back(
     assert answer.headers.get_list("retry-after") in (["1"], ["2"], ["3"])
     assert answer.headers["x-trace-id"]
     assert "ratelimit" not in answer.headers  # it cost nothing
+
+
+def test_of_refusals_in_an_overload_there_is_no_line_each_but_they_have_ids_and_are_counted(
+    no_place: Admission, ines: httpx.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def counted(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0.0
+
+    def refused() -> tuple[float, float]:
+        errors = {"route": "unmatched", "class": "5xx"}
+        return counted("admission_refusals_total"), counted("http_errors_total", **errors)
+
+    monkeypatch.setattr(no_place, "overloaded", True)
+    before = refused()
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    with caplog.at_level(logging.INFO, logger="gateway.access"):
+        first = ines.get(PATH, headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01", "X-Request-Id": "mine"})
+        second = ines.get(PATH)
+    assert (first.status_code, first.json()["trace_id"], first.json()["request_id"]) == (503, trace, "mine")
+    assert first.headers["content-security-policy"]
+    assert second.headers["x-trace-id"] == second.json()["trace_id"] != trace
+    assert refused() == (before[0] + 2, before[1] + 2)
+    assert not [record for record in caplog.records if record.name == "gateway.access"]
 
 
 def test_who_asks_whether_the_process_lives_is_always_answered(no_place: Admission, client: httpx.Client) -> None:

@@ -1,12 +1,13 @@
 """Refusing what would only wait: a process that has more to do than it can answers some well, and the rest at once.
 
 Two rules that work together. What is in progress is limited by how late the event loop is: what waits for a database
-makes no loop late, and is not limited. Who exceeds the limit waits, the newest goes first, and if somebody has waited
-all the time for a while (controlled delay, RFC 8289: not how long a queue is tells overload, but that it stands), they
-wait for a moment only. So all of a burst is worked off; of a load that stays, who is admitted comes through fast.
+makes no loop late, and is not limited. Who exceeds the limit waits, and the newest goes first; but when there was no
+place free for some seconds (as in controlled delay, RFC 8289: not that there is a queue tells overload, but that it
+stands), nobody waits any more. So all of a burst is worked off; of a load that stays, who is admitted gets through.
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -18,6 +19,8 @@ from prometheus_client import Counter, Gauge
 
 from chassis.errors import Overloaded
 
+log = logging.getLogger(__name__)
+
 TICK_S: Final = 0.01
 LATE_S: Final = 0.005
 """A loop that is later than this has more to do than it can."""
@@ -26,9 +29,9 @@ LATE_LOOKS: Final = 3
 MOST: Final = 1_024
 LEAST: Final = 16
 STANDS_S: Final = 3.0
-"""How long a place may be waited for; and when somebody has waited all that time, there is a queue that stands."""
-MOMENT_S: Final = 0.02
-"""How long a place may be waited for in a queue that stands."""
+"""How long a place may be waited for; and when there was none free in all that time, the process is overloaded."""
+CALM_S: Final = 0.2
+"""When there were places free for so long, it is not any more."""
 _DOWN: Final = 0.8
 _UP: Final = 1.05
 
@@ -61,7 +64,11 @@ class Admission:
         self._late_looks = 0
         self._waiting: deque[tuple[float, asyncio.Future[bool]]] = deque()
         """Since when, and who is told whether it may begin; the newest at the right."""
-        self._nobody_waited_at = -STANDS_S
+        self._refused = 0
+        """Since it was told last."""
+        self.overloaded = False
+        self._changes_at: float | None = None
+        """When that changes, if until then every look finds the same: places free, or none."""
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -76,6 +83,11 @@ class Admission:
         finally:
             self.leave()
 
+    @property
+    def refuses(self) -> bool:
+        """Whether who comes now is refused."""
+        return self.overloaded and self.in_progress >= self.limit
+
     async def enter(self) -> None:
         """Take a place.
 
@@ -85,7 +97,7 @@ class Admission:
         if self.in_progress < self.limit:
             self._begin()
             return
-        if len(self._waiting) < MOST:
+        if not self.overloaded and len(self._waiting) < MOST:
             told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
             self._waiting.append((time.monotonic(), told))
             try:
@@ -97,6 +109,7 @@ class Admission:
             if admitted:
                 return
         self._told.refusals.inc()
+        self._refused += 1
         raise Overloaded("there is more to do than can be done")
 
     def pause(self) -> None:
@@ -121,10 +134,14 @@ class Admission:
             self.limit = min(MOST, int(self.limit * _UP) + 1)
         self._peak = self.in_progress
         self._admit()
-        if not self._waiting:
-            self._nobody_waited_at = now
-        stands = now - self._nobody_waited_at >= STANDS_S
-        patience_s = MOMENT_S if stands else STANDS_S
+        full = bool(self._waiting) or self.in_progress >= self.limit
+        if full is self.overloaded:
+            self._changes_at = None
+        elif self._changes_at is None:
+            self._changes_at = now + (STANDS_S if full else CALM_S)
+        elif now >= self._changes_at:
+            self.overloaded, self._changes_at = full, None
+        patience_s = 0.0 if self.overloaded else STANDS_S
         while self._waiting and (self._waiting[0][1].done() or now - self._waiting[0][0] >= patience_s):
             _, told = self._waiting.popleft()
             if not told.done():
@@ -134,12 +151,18 @@ class Admission:
         self._told.late.set(late_s)
 
     async def watch(self) -> None:
-        """Look at the loop until cancelled."""
+        """Look at the loop until cancelled, and tell once a second who was refused: lines of their own are too much."""
+        tell_at = 0.0
         while True:
             slept = time.monotonic()
             await asyncio.sleep(TICK_S)
             now = time.monotonic()
             self.look(max(0.0, now - slept - TICK_S), now)
+            if self._refused and now >= tell_at:
+                log.warning(
+                    "there is more to do than can be done", extra={"refused": self._refused, "limit": self.limit}
+                )
+                self._refused, tell_at = 0, now + 1
 
     def _begin(self) -> None:
         self.in_progress += 1

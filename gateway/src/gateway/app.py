@@ -61,4 +61,4 @@ def build(parts: Parts) -> Observation:
     app = Problems(app, settings.public_url)
     app = Cors(app, settings.cors_origins, settings.public_url)
     app = SecurityHeaders(app, settings.public_url, production=production)
-    return Observation(app, settings.proxies, settings.forwarded_header)
+    return Observation(app, settings.proxies, settings.forwarded_header, parts.admission)

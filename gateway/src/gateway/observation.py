@@ -5,6 +5,7 @@ The outermost layer, so that it sees every answer, whoever gave it.
 
 import logging
 import os
+import random
 import re
 import time
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
 
+from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import logs, telemetry
+from chassis.admission import Admission
 from chassis.metrics import exemplar
 from chassis.redaction import redact
 from chassis.sampling import SLOW_S
@@ -44,8 +47,9 @@ _LONGEST_ID: Final = 40
 class Observation:
     """Gives every request its ids and tells what became of it."""
 
-    def __init__(self, app: ASGIApp, proxies: tuple[Network, ...], forwarded_header: str) -> None:
+    def __init__(self, app: ASGIApp, proxies: tuple[Network, ...], forwarded_header: str, admission: Admission) -> None:
         self._app = app
+        self._admission = admission
         self._proxies = proxies
         self._forwarded_header = forwarded_header.encode()
 
@@ -61,6 +65,8 @@ class Observation:
         try:
             if scope["path"] in UNSEEN:
                 await self._app(scope, receive, _with_ids(send, request_id, ""))
+            elif self._admission.refuses:
+                await self._overlooked(scope, receive, send, request_id, parent_of(headers))
             else:
                 await self._observed(scope, receive, send, request_id, parent_of(headers))
         finally:
@@ -81,6 +87,16 @@ class Observation:
                 _tell(scope, span, status, 0.0)
         finally:
             logs.request_id.reset(entered)
+
+    async def _overlooked(self, scope: Scope, receive: Receive, send: Send, request_id: str, parent: Context) -> None:
+        """Pass a request on to its refusal, which is to cost little: it is counted, and has no line and no span."""
+        of_caller = trace.get_current_span(parent).get_span_context()
+        named = of_caller
+        if not named.is_valid:
+            named = SpanContext(random.getrandbits(128), random.getrandbits(64), is_remote=False)
+        with trace.use_span(NonRecordingSpan(named)):
+            await self._app(scope, receive, _with_ids(send, request_id, f"{named.trace_id:032x}"))
+        metrics.http_errors.labels(_UNMATCHED, "5xx").inc()
 
     def _address(self, scope: Scope) -> None:
         peer = scope["client"][0] if scope["client"] else None

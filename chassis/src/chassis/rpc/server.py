@@ -24,6 +24,7 @@ from chassis.errors import (
     Internal,
     InvalidFields,
     Kind,
+    Overloaded,
     Unauthenticated,
     Violation,
     to_status,
@@ -155,13 +156,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
                 code = error.kind.value
                 if error.kind in _FAULTS:
                     telemetry.fail(span, code.name, error.message)
-                log.log(
-                    logging.WARNING if error.kind in _FAULTS else logging.INFO,
-                    "%s failed: %s",
-                    method,
-                    error.message,
-                    extra={"method": method, "code": code.name, "reason": error.reason},
-                )
+                if not isinstance(error, Overloaded):  # told once a second, for all
+                    log.log(
+                        logging.WARNING if error.kind in _FAULTS else logging.INFO,
+                        "%s failed: %s",
+                        method,
+                        error.message,
+                        extra={"method": method, "code": code.name, "reason": error.reason},
+                    )
                 status = to_status(error)
                 await context.abort(code, status.message, ((DETAILS_KEY, status.SerializeToString()),))
             finally:
