@@ -1,3 +1,4 @@
+import logging
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
@@ -15,6 +16,16 @@ from chassis.known_secrets import KnownSecrets
 def no_known_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have each test begin without the secrets of those before: a password may be a word that is looked for."""
     monkeypatch.setattr(redaction, "known", KnownSecrets())
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """Take away what a test has set up of logging: it writes to streams that end with the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

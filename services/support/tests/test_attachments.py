@@ -86,7 +86,8 @@ async def test_what_is_not_what_was_sent_is_refused_and_nothing_is_kept(
     ):
         with pytest.raises(RemoteError) as refused:
             await files.send_parts(mara, parts)
-        assert (refused.value.reason, [v.field for v in refused.value.violations]) == ("INVALID_FIELDS", [field])
+        told = refused.value.reason, [violation.field for violation in refused.value.violations]
+        assert told == ("INVALID_FIELDS", [field]), refused.value.message
     assert kept(settings) == []
     assert (await desk.thread(mara, ticket)).messages[1].attachments == []
 

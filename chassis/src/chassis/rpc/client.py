@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import grpc
 from opentelemetry.trace import SpanKind
+from prometheus_client import Counter
 
 from chassis import call as calls
 from chassis import metrics, telemetry
@@ -17,6 +18,13 @@ from chassis.errors import RemoteError, is_named, is_overloaded
 from chassis.identity import Caller
 from chassis.rpc.channel import Method
 from chassis.telemetry import propagator, tracer
+
+repetitions = Counter(
+    "rpc_client_retries_total",
+    "Calls that a service failed and that might be repeated: whether they were (repeated), or too many were (denied)",
+    ("outcome",),
+)
+metrics.begin(repetitions, ("repeated", "denied"))
 
 _FAULTS: Final = frozenset(
     {
@@ -194,8 +202,12 @@ async def _attempt(
             # been dead. One that has too much to do is not. One that is not there may be restarting; one that died of
             # the call, or with it, is asked again while there is a budget.
             over = repeated or is_overloaded(failure) if answered else time.perf_counter() + _PAUSE_S >= give_up
-            if not repeatable or over or ((answered or arrives) and not budget.spend()):
+            if not repeatable or over:
                 raise
+            if answered or arrives:
+                repetitions.labels("repeated" if budget.left else "denied").inc()
+                if not budget.left:
+                    raise
             repeated = True
             await asyncio.sleep(0 if answered else _PAUSE_S)
         else:

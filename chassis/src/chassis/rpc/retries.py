@@ -2,20 +2,9 @@
 
 from typing import Final
 
-from prometheus_client import Counter
-
-from chassis.metrics import begin
-
 _MOST: Final = 10.0
 _BACK: Final = 0.1
 """What an answered call gives back: of calls in trouble, one in ten of all that are answered is repeated."""
-
-repetitions = Counter(
-    "rpc_client_retries_total",
-    "Calls that a service failed and that might be repeated: whether they were (repeated), or too many were (denied)",
-    ("outcome",),
-)
-begin(repetitions, ("repeated", "denied"))
 
 
 class RetryBudget:
@@ -37,8 +26,7 @@ class RetryBudget:
         """Note a call that the service failed, or died of."""
         self._tokens = max(0.0, self._tokens - 1)
 
-    def spend(self) -> bool:
-        """Say whether a failed call may be repeated."""
-        allowed = self._tokens > _MOST / 2
-        repetitions.labels("repeated" if allowed else "denied").inc()
-        return allowed
+    @property
+    def left(self) -> bool:
+        """Whether a failed call may be repeated."""
+        return self._tokens > _MOST / 2
