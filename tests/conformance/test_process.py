@@ -6,6 +6,7 @@ import socket
 import struct
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -74,10 +75,14 @@ async def test_a_second_server_on_the_same_operators_port_says_so_and_leaves_not
 
 
 async def test_a_process_with_bad_settings_names_them_all_in_one_line_and_ends_with_78(
-    service: Service[Any], start_process: Callable[..., ServiceProcess]
+    service: Service[Any], start_process: Callable[..., ServiceProcess], tmp_path: Path
 ) -> None:
     process = start_process(
-        NEOFORGE_LISTEN="nowhere", NEOFORGE_CURSOR_SECRET="hunter2", NEOFORGE_ENVIRONMENT="moon", NEOFORGE_TLS_KEY=""
+        NEOFORGE_LISTEN="nowhere",
+        NEOFORGE_CURSOR_SECRET="hunter2",
+        NEOFORGE_ENVIRONMENT="moon",
+        NEOFORGE_TLS_KEY="",
+        NEOFORGE_ATTACHMENTS_FOLDER=str(tmp_path),  # "moon" counts as production, where that must be set
     )
     assert process.ended() == EX_CONFIG, process.plain
     assert process.plain == []
