@@ -22,7 +22,8 @@ from devstack.testing import Stack
 
 pytestmark = pytest.mark.xdist_group("stack")
 
-ROUTE = "/api/v1/projects/{project_id}"
+ROUTE = "/api/v1/webhooks/{webhook_id}"
+"""Of which nobody else asks for what there is not, not even late."""
 ASKED = {"first": 7, "second": 5}
 INVITED = 12
 
@@ -91,7 +92,7 @@ async def use(stack: Stack, prometheus: Prometheus, gateway: int, worker: int) -
     async with httpx.AsyncClient(headers=token) as asking:
         for port, times in ((stack.port + 1, ASKED["first"]), (gateway, ASKED["second"])):
             for _ in range(times):
-                await asking.get(f"http://127.0.0.1:{port}/api/v1/projects/{NOWHERE}")
+                await asking.get(f"http://127.0.0.1:{port}/api/v1/webhooks/{NOWHERE}")
     with stack.client("ines") as client:
         made = client.post("/api/v1/projects", json={"name": "Of several"}, headers=key()).json()
 
