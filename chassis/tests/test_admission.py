@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from chassis import admission
-from chassis.admission import CALM_S, LATE_LOOKS, LATE_S, LEAST, MOST, STANDS_S, TICK_S, Admission
+from chassis.admission import CALM_S, FIRST, LATE_LOOKS, LATE_S, LEAST, MOST, QUEUE, STANDS_S, TICK_S, Admission
 from chassis.errors import Overloaded
 
 LATE = 2 * LATE_S
@@ -16,13 +16,23 @@ class Clock:
     """Looks at the loop again and again."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 1_000.0
+        self.now = self._looked_at = 1_000.0
         monkeypatch.setattr(admission.time, "monotonic", lambda: self.now)
 
     def pass_(self, seconds: float, of: Admission, late_s: float = 0.0) -> None:
         for _ in range(round(seconds / TICK_S)):
             self.now += TICK_S
             of.look(late_s, self.now)
+        self._looked_at = self.now
+
+    def end(self, number: int, of: Admission, pause_s: float) -> None:
+        """End one request after the other, the loop being late all the time."""
+        for _ in range(number):
+            self.now += pause_s
+            of.leave()
+            while self._looked_at + TICK_S <= self.now:
+                self._looked_at += TICK_S
+                of.look(LATE, self._looked_at)
 
 
 @pytest.fixture
@@ -35,6 +45,15 @@ async def busy(of: Admission, places: int) -> None:
         await of.enter()
 
 
+async def grown(clock: Clock, to: int) -> Admission:
+    """Make one that has as many in progress, and has seen that this makes no loop late."""
+    made = Admission()
+    while made.in_progress < to:
+        await busy(made, min(made.limit, to) - made.in_progress)
+        clock.pass_(TICK_S, made)
+    return made
+
+
 async def wait_for_a_place(of: Admission) -> "asyncio.Task[None]":
     waiting = asyncio.create_task(of.enter())
     await asyncio.sleep(0)
@@ -45,9 +64,17 @@ async def overloaded(clock: Clock) -> Admission:
     """Make one with as many in progress as it allows, while the loop is late."""
     made = Admission()
     await busy(made, LEAST)
-    clock.pass_(1.0, made, LATE)
+    clock.pass_(0.2, made, LATE)
     assert made.limit == LEAST
     return made
+
+
+async def come_and_go(of: Admission, clock: Clock, number: int) -> None:
+    """Have one after the other wait for the place of one before, 100 a second."""
+    for _ in range(number):
+        waiting = await wait_for_a_place(of)
+        clock.end(1, of, 0.01)
+        assert await settled(waiting)
 
 
 async def settled(task: "asyncio.Task[None]") -> bool:
@@ -61,24 +88,37 @@ async def settled(task: "asyncio.Task[None]") -> bool:
 
 
 async def test_where_the_loop_is_on_time_all_are_admitted_however_long_they_take(clock: Clock) -> None:
-    made = Admission()
-    await busy(made, 500)
+    made = await grown(clock, 500)
     clock.pass_(30, made)
-    await busy(made, MOST - 500)
-    assert made.in_progress == MOST
+    assert (await grown(clock, MOST)).in_progress == MOST
+
+
+async def test_a_limit_that_nobody_needs_does_not_grow(clock: Clock) -> None:
+    made = Admission()
+    await busy(made, FIRST // 4)
+    clock.pass_(30, made)
+    assert made.limit == FIRST
+
+
+async def test_who_exceeds_a_limit_that_may_grow_waits_until_it_has_grown(clock: Clock) -> None:
+    made = Admission()
+    await busy(made, FIRST)
+    waiting = [await wait_for_a_place(made) for _ in range(300)]
+    clock.pass_(1, made)
+    assert all([await settled(task) for task in waiting])
+    assert made.in_progress == FIRST + 300
 
 
 async def test_a_pause_of_the_machine_changes_nothing(clock: Clock) -> None:
     made = Admission()
-    await busy(made, 20)
+    await busy(made, FIRST // 4)
     made.look(10 * LATE, clock.now)
     clock.pass_(TICK_S, made)
-    assert made.limit == MOST
+    assert made.limit == FIRST
 
 
 async def test_a_loop_that_stays_late_works_on_less_at_once_down_to_a_least(clock: Clock) -> None:
-    made = Admission()
-    await busy(made, 100)
+    made = await grown(clock, 100)
     clock.pass_(LATE_LOOKS * TICK_S, made, LATE)
     assert made.limit == 80
     clock.pass_(0.2, made, LATE)
@@ -87,18 +127,35 @@ async def test_a_loop_that_stays_late_works_on_less_at_once_down_to_a_least(cloc
 
 async def test_a_burst_is_worked_off_and_nobody_of_it_refused(clock: Clock) -> None:
     made = await overloaded(clock)
-    burst = [await wait_for_a_place(made) for _ in range(200)]
-    served = 0
-    while served < 200:  # one each four milliseconds, which takes 0.8 seconds
-        made.leave()
-        served += 1
-        clock.now += 0.004
-        if served % 5 == 0:
-            made.look(LATE, clock.now)
+    burst = [await wait_for_a_place(made) for _ in range(QUEUE)]
+    clock.end(QUEUE, made, 0.9 * STANDS_S / QUEUE)
     assert all([await settled(task) for task in burst])
 
 
-async def test_of_those_who_wait_the_newest_goes_first(clock: Clock) -> None:
+async def test_where_more_wait_than_may_the_next_is_refused(clock: Clock) -> None:
+    made = await overloaded(clock)
+    waiting = [await wait_for_a_place(made) for _ in range(QUEUE)]
+    assert made.refuses
+    with pytest.raises(Overloaded):
+        await made.enter()
+    made.leave()
+    assert not made.refuses
+    for task in waiting:
+        task.cancel()
+
+
+async def test_who_waits_goes_in_order_where_all_of_them_wait_shortly(clock: Clock) -> None:
+    made = await overloaded(clock)
+    await come_and_go(made, clock, 100)
+    older, newer = await wait_for_a_place(made), await wait_for_a_place(made)
+    made.leave()
+    assert await settled(older)
+    assert not newer.done()
+    made.leave()
+    assert await settled(newer)
+
+
+async def test_where_the_last_would_wait_long_the_newest_goes_first(clock: Clock) -> None:
     made = await overloaded(clock)
     older, newer = await wait_for_a_place(made), await wait_for_a_place(made)
     made.leave()
@@ -108,12 +165,25 @@ async def test_of_those_who_wait_the_newest_goes_first(clock: Clock) -> None:
     assert await settled(older)
 
 
-async def test_where_no_place_was_free_for_a_while_nobody_waits_any_more_until_there_is(clock: Clock) -> None:
+async def test_a_crowd_that_waits_shortly_is_no_overload_however_long_it_stays(clock: Clock) -> None:
+    made = await overloaded(clock)
+    await come_and_go(made, clock, 100)
+    crowd = [await wait_for_a_place(made) for _ in range(40)]
+    for _ in range(1_000):  # each asks again when it was answered: 100 a second
+        clock.end(1, made, 0.01)
+        crowd.append(await wait_for_a_place(made))
+        assert await settled(crowd.pop(0))
+    assert not made.overloaded
+    for task in crowd:
+        task.cancel()
+
+
+async def test_where_the_wait_was_long_for_a_while_nobody_waits_any_more_until_there_are_places(clock: Clock) -> None:
     made = await overloaded(clock)
     early = await wait_for_a_place(made)
     clock.pass_(STANDS_S / 2, made, LATE)
     late = await wait_for_a_place(made)
-    clock.pass_(STANDS_S / 2 + TICK_S, made, LATE)
+    clock.pass_(STANDS_S / 2 + 2 * TICK_S, made, LATE)
     assert [await settled(task) for task in (early, late)] == [False, False]
     assert made.refuses
     with pytest.raises(Overloaded):
@@ -133,9 +203,10 @@ async def test_where_no_place_was_free_for_a_while_nobody_waits_any_more_until_t
 
 async def test_after_an_overload_as_much_as_before_is_worked_on_within_two_seconds(clock: Clock) -> None:
     made = await overloaded(clock)
+    waiting = [await wait_for_a_place(made) for _ in range(QUEUE)]
     clock.pass_(2, made)
-    assert made.limit == MOST
-    await busy(made, 500)
+    assert all([await settled(task) for task in waiting])
+    assert made.in_progress == LEAST + QUEUE
 
 
 async def test_who_goes_away_while_waiting_takes_no_place(clock: Clock) -> None:

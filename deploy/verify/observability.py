@@ -64,7 +64,10 @@ def main() -> None:
     def rules() -> list[dict[str, Any]]:
         return [rule for group in asked("rules")["groups"] for rule in group["rules"]]
 
-    until(lambda: rules() and all(rule["health"] == "ok" for rule in rules()), "rules that can be evaluated")
+    def broken() -> list[str]:
+        return [f"{r['name']}: {r['health']} {r.get('lastError', '')}" for r in rules() if r["health"] != "ok"]
+
+    until(lambda: rules() and not broken(), "rules that can be evaluated", broken)
     print(f"{len(rules())} rules are evaluated")
 
     known = [query for path in sorted(DASHBOARDS.glob("*.json")) for query in queries(json.loads(path.read_text()))]

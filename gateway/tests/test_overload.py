@@ -1,6 +1,8 @@
 """Requests for which this process has no time."""
 
 import logging
+import re
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -18,7 +20,7 @@ PATH = "/api/v1/projects"
 def no_place(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> Admission:
     """Have the gateway's limit reached, and nobody wait."""
     admission = edge.parts.admission
-    monkeypatch.setattr("chassis.admission.MOST", 0)
+    monkeypatch.setattr("chassis.admission.QUEUE", 0)
     monkeypatch.setattr(admission, "limit", 0)
     monkeypatch.setattr(admission, "look", lambda *_: None)
     return admission
@@ -56,6 +58,44 @@ def test_of_refusals_in_an_overload_there_is_no_line_each_but_they_have_ids_and_
     assert second.headers["x-trace-id"] == second.json()["trace_id"] != trace
     assert refused() == (before[0] + 2, before[1] + 2)
     assert not [record for record in caplog.records if record.name == "gateway.access"]
+
+
+def test_a_refusal_is_the_same_whether_or_not_the_layers_have_to_look_at_the_request(
+    no_place: Admission, ines: httpx.Client
+) -> None:
+    def told(answer: httpx.Response) -> tuple[object, ...]:
+        of_its_own = {"date", "retry-after", "x-request-id", "x-trace-id"}
+        headers = sorted((name, value) for name, value in answer.headers.multi_items() if name not in of_its_own)
+        ids = {"trace_id": answer.headers["x-trace-id"], "request_id": answer.headers["x-request-id"]}
+        body = answer.json()
+        assert {name: body.pop(name) for name in ids} == ids
+        return answer.status_code, headers, body, answer.extensions["http_version"]
+
+    path = "/api/v1/projects/a%20b?page_size=20"
+    quick, looked_at = ines.get(path), ines.get(path, headers={"Content-Length": "0"})
+    assert told(quick) == told(looked_at)
+    assert quick.json()["instance"] == "/api/v1/projects/a b"
+
+
+def test_requests_behind_each_other_on_a_connection_are_refused_in_their_order(no_place: Admission, edge: Edge) -> None:
+    requests = [
+        b"GET /api/v1/projects/1 HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"POST /api/v1/projects/2 HTTP/1.1\r\nHost: here\r\nContent-Length: 3\r\n\r\nabc",
+        b"HEAD /api/v1/projects/3 HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"GET /api/v1/projects/4 HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"GET /api/v1/projects/5 HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n",
+    ]
+    with socket.create_connection(("127.0.0.1", edge.port), 60) as connection:
+        connection.sendall(b"".join(requests))
+        answers = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answers.count(b"HTTP/1.1 503 ") == 5
+    assert re.findall(rb'"instance":"/api/v1/projects/(.)"', answers) == [b"1", b"2", b"4", b"5"]
+
+
+def test_browsers_of_other_origins_are_let_read_a_refusal(no_place: Admission, ines: httpx.Client) -> None:
+    answer = ines.get(PATH, headers={"Origin": "https://console.example.test"})
+    assert answer.status_code == 503
+    assert "Retry-After" in answer.headers.get("access-control-expose-headers", "")
 
 
 def test_who_asks_whether_the_process_lives_is_always_answered(no_place: Admission, client: httpx.Client) -> None:

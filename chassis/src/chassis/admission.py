@@ -1,9 +1,10 @@
 """Refusing what would only wait: a process that has more to do than it can answers some well, and the rest at once.
 
-Two rules that work together. What is in progress is limited by how late the event loop is: what waits for a database
-makes no loop late, and is not limited. Who exceeds the limit waits, and the newest goes first; but when there was no
-place free for some seconds (as in controlled delay, RFC 8289: not that there is a queue tells overload, but that it
-stands), nobody waits any more. So all of a burst is worked off; of a load that stays, who is admitted gets through.
+What is in progress is limited by how late the event loop is: what waits for a database makes no loop late, and the
+limit follows it. Who exceeds the limit waits in order, as long as the wait is short; where it would be long, the newest
+goes first, so that of too many some are still answered in time. When the wait has been long for some seconds (as in
+controlled delay, RFC 8289: not that there is a queue tells overload, but that it stands), nobody waits any more. So all
+of a burst is worked off; of a load that stays, who is admitted gets through.
 """
 
 import asyncio
@@ -28,12 +29,22 @@ LATE_LOOKS: Final = 3
 """Looks in a row at which it must have been late: the machine pauses now and then."""
 MOST: Final = 1_024
 LEAST: Final = 16
-STANDS_S: Final = 3.0
-"""How long a place may be waited for; and when there was none free in all that time, the process is overloaded."""
+FIRST: Final = 32
+"""The limit to begin with. It grows when it is needed and the loop on time: what was never tried is not allowed."""
+QUEUE: Final = 512
+"""How many wait at most."""
+SHORT_S: Final = 0.5
+"""A wait that anybody puts up with."""
+STANDS_S: Final = 2.0
+"""How long a place may be waited for; and when the wait was never short in all that time, the process is overloaded."""
 CALM_S: Final = 0.2
 """When there were places free for so long, it is not any more."""
 _DOWN: Final = 0.8
 _UP: Final = 1.05
+_USED: Final = 0.5
+"""The part of the limit that must be in progress for the limit to grow (as a congestion window, RFC 7661)."""
+_PACE_S: Final = 0.2
+"""Over how long it is counted what is done."""
 
 
 class _Metrics:
@@ -58,12 +69,17 @@ class Admission:
 
     def __init__(self) -> None:
         self._told = _metrics()
-        self.limit = MOST
+        self.limit = FIRST
         self.in_progress = 0
         self._peak = 0
         self._late_looks = 0
         self._waiting: deque[tuple[float, asyncio.Future[bool]]] = deque()
         """Since when, and who is told whether it may begin; the newest at the right."""
+        self._left = 0
+        """Since the last look."""
+        self._looked_at = 0.0
+        self._pace = 0.0
+        """How many places come free in a second."""
         self._refused = 0
         """Since it was told last."""
         self.overloaded = False
@@ -86,7 +102,7 @@ class Admission:
     @property
     def refuses(self) -> bool:
         """Whether who comes now is refused."""
-        return self.overloaded and self.in_progress >= self.limit
+        return self.in_progress >= self.limit and (self.overloaded or len(self._waiting) >= QUEUE)
 
     async def enter(self) -> None:
         """Take a place.
@@ -97,7 +113,7 @@ class Admission:
         if self.in_progress < self.limit:
             self._begin()
             return
-        if not self.overloaded and len(self._waiting) < MOST:
+        if not self.refuses:
             told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
             self._waiting.append((time.monotonic(), told))
             try:
@@ -108,9 +124,13 @@ class Admission:
                 raise
             if admitted:
                 return
+        self.refuse()
+        raise Overloaded("there is more to do than can be done")
+
+    def refuse(self) -> None:
+        """Count somebody who was refused, without having entered."""
         self._told.refusals.inc()
         self._refused += 1
-        raise Overloaded("there is more to do than can be done")
 
     def pause(self) -> None:
         """Let others have the place from the next look on, while this waits for somebody outside."""
@@ -123,6 +143,7 @@ class Admission:
     def leave(self) -> None:
         """Give the place up."""
         self.in_progress -= 1
+        self._left += 1
         self._admit()
 
     def look(self, late_s: float, now: float) -> None:
@@ -130,11 +151,16 @@ class Admission:
         self._late_looks = self._late_looks + 1 if late_s > LATE_S else 0
         if self._late_looks >= LATE_LOOKS:
             self.limit = max(LEAST, int(min(self.limit, self._peak) * _DOWN))
-        elif not self._late_looks:
+        elif not self._late_looks and self._peak >= self.limit * _USED:
             self.limit = min(MOST, int(self.limit * _UP) + 1)
         self._peak = self.in_progress
+        if (elapsed := now - self._looked_at) > 0:
+            self._pace += (self._left / elapsed - self._pace) * min(1.0, elapsed / _PACE_S)
+            self._left, self._looked_at = 0, now
+        while self._waiting and self._waiting[0][1].done():
+            self._waiting.popleft()
         self._admit()
-        full = bool(self._waiting) or self.in_progress >= self.limit
+        full = self.in_progress >= self.limit if self.overloaded else self._long()
         if full is self.overloaded:
             self._changes_at = None
         elif self._changes_at is None:
@@ -168,9 +194,13 @@ class Admission:
         self.in_progress += 1
         self._peak = max(self._peak, self.in_progress)
 
+    def _long(self) -> bool:
+        """Say whether who waits longest would wait too long, at the pace there is."""
+        return len(self._waiting) > self._pace * SHORT_S
+
     def _admit(self) -> None:
         while self._waiting and self.in_progress < self.limit:
-            _, told = self._waiting.pop()
+            _, told = self._waiting.pop() if self._long() else self._waiting.popleft()
             if not told.done():  # nobody cancelled it
                 self._begin()
                 told.set_result(True)

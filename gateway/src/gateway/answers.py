@@ -57,12 +57,7 @@ class Problems:
 
     async def _send(self, problem: Problem, scope: Scope, send: Send) -> None:
         body = problems.body(problem, self._public_url, scope["path"])
-        headers = [
-            (b"content-type", problems.MEDIA_TYPE.encode()),
-            (b"content-length", b"%d" % len(body)),
-            (b"cache-control", b"no-store"),
-            *problem.headers,
-        ]
+        headers = problems.fields(problem, body)
         await send({"type": "http.response.start", "status": int(problem.type.status), "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 

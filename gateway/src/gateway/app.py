@@ -9,7 +9,7 @@ from chassis.settings import Environment
 from gateway.answers import Problems, Router
 from gateway.cors import Cors
 from gateway.cspreports import add_collector
-from gateway.headers import SecurityHeaders
+from gateway.headers import SecurityHeaders, protecting
 from gateway.observation import Observation
 from gateway.overload import Admitting
 from gateway.pages import add_pages
@@ -60,5 +60,5 @@ def build(parts: Parts) -> Observation:
     app = Admitting(app, parts.admission)
     app = Problems(app, settings.public_url)
     app = Cors(app, settings.cors_origins, settings.public_url)
-    app = SecurityHeaders(app, settings.public_url, production=production)
+    app = SecurityHeaders(app, protecting(settings.public_url, production=production))
     return Observation(app, settings.proxies, settings.forwarded_header, parts.admission)

@@ -6,6 +6,7 @@ from pydantic_core import to_json
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import cspreports
+from gateway.representation import Headers
 
 API_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'"
 _HALF_A_YEAR: Final = 15_552_000
@@ -14,28 +15,32 @@ _POLICY: Final = b"content-security-policy"
 _REPORTS: Final = f"; report-uri {cspreports.PATH}; report-to {cspreports.GROUP}".encode()
 
 
-class SecurityHeaders:
-    """Adds them, and tells browsers where to report what breaks a page's policy (Reporting API; CSP, section 6.5).
+def protecting(public_url: str, *, production: bool) -> Headers:
+    """Give them, with where browsers are to report what breaks a page's policy (Reporting API; CSP, section 6.5).
 
     `production` tells them to come by HTTPS alone from now on (RFC 6797), and leaves out `Report-To`, which only
     browsers read that are older than `Reporting-Endpoints`.
     """
+    reports = public_url + cspreports.PATH
+    group = {"group": cspreports.GROUP, "max_age": _A_DAY, "endpoints": [{"url": reports}]}
+    return [
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cross-origin-resource-policy", b"same-site"),
+        (b"content-security-policy", API_POLICY),
+        (b"reporting-endpoints", f'{cspreports.GROUP}="{reports}"'.encode()),
+        (b"strict-transport-security", b"max-age=%d; includeSubDomains" % _HALF_A_YEAR)
+        if production
+        else (b"report-to", to_json(group)),
+    ]
 
-    def __init__(self, app: ASGIApp, public_url: str, *, production: bool) -> None:
+
+class SecurityHeaders:
+    """Adds them."""
+
+    def __init__(self, app: ASGIApp, fields: Headers) -> None:
         self._app = app
-        reports = public_url + cspreports.PATH
-        self._fields = [
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"no-referrer"),
-            (b"cross-origin-resource-policy", b"same-site"),
-            (b"content-security-policy", API_POLICY),
-            (b"reporting-endpoints", f'{cspreports.GROUP}="{reports}"'.encode()),
-        ]
-        if production:
-            self._fields.append((b"strict-transport-security", b"max-age=%d; includeSubDomains" % _HALF_A_YEAR))
-        else:
-            group = {"group": cspreports.GROUP, "max_age": _A_DAY, "endpoints": [{"url": reports}]}
-            self._fields.append((b"report-to", to_json(group)))
+        self._fields = fields
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and add the headers to its answer."""

@@ -8,7 +8,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
@@ -66,7 +66,7 @@ class Observation:
             if scope["path"] in UNSEEN:
                 await self._app(scope, receive, _with_ids(send, request_id, ""))
             elif self._admission.refuses:
-                await self._overlooked(scope, receive, send, request_id, parent_of(headers))
+                await self._overlooked(scope, receive, send, request_id, headers)
             else:
                 await self._observed(scope, receive, send, request_id, parent_of(headers))
         finally:
@@ -83,20 +83,26 @@ class Observation:
             with telemetry.within(
                 tracer.start_span(scope["method"], context=parent_of(headers), kind=SpanKind.SERVER)
             ) as span:
-                yield _ids(request_id, f"{span.get_span_context().trace_id:032x}")
+                yield ids(request_id, f"{span.get_span_context().trace_id:032x}")
                 _tell(scope, span, status, 0.0)
         finally:
             logs.request_id.reset(entered)
 
-    async def _overlooked(self, scope: Scope, receive: Receive, send: Send, request_id: str, parent: Context) -> None:
-        """Pass a request on to its refusal, which is to cost little: it is counted, and has no line and no span."""
-        of_caller = trace.get_current_span(parent).get_span_context()
-        named = of_caller
-        if not named.is_valid:
-            named = SpanContext(random.getrandbits(128), random.getrandbits(64), is_remote=False)
-        with trace.use_span(NonRecordingSpan(named)):
-            await self._app(scope, receive, _with_ids(send, request_id, f"{named.trace_id:032x}"))
+    def overlooked(self, headers: Mapping[bytes, bytes]) -> str:
+        """Count a request whose refusal is to cost little: it has no line and no span. Give the id of its trace."""
         metrics.http_errors.labels(_UNMATCHED, "5xx").inc()
+        known = 0
+        if b"traceparent" in headers:
+            known = trace.get_current_span(parent_of(headers)).get_span_context().trace_id
+        return f"{known or random.getrandbits(128):032x}"
+
+    async def _overlooked(
+        self, scope: Scope, receive: Receive, send: Send, request_id: str, headers: Mapping[bytes, bytes]
+    ) -> None:
+        trace_id = self.overlooked(headers)
+        named = SpanContext(int(trace_id, 16), random.getrandbits(64), is_remote=False)
+        with trace.use_span(NonRecordingSpan(named)):
+            await self._app(scope, receive, _with_ids(send, request_id, trace_id))
 
     def _address(self, scope: Scope) -> None:
         peer = scope["client"][0] if scope["client"] else None
@@ -198,21 +204,22 @@ def _query(query: bytes) -> str:
 
 
 def _with_ids(send: Send, request_id: str, trace_id: str) -> Send:
-    ids = _ids(request_id, trace_id)
+    fields = ids(request_id, trace_id)
 
     async def identified(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *ids]
+            message["headers"] = [*message["headers"], *fields]
         await send(message)
 
     return identified
 
 
-def _ids(request_id: str, trace_id: str) -> Headers:
-    ids = [(b"x-request-id", request_id.encode())]
+def ids(request_id: str, trace_id: str) -> Headers:
+    """Give the headers that tell a client the ids of its request, and of its trace if there is one."""
+    fields = [(b"x-request-id", request_id.encode())]
     if trace_id:
-        ids.append((b"x-trace-id", trace_id.encode()))
-    return ids
+        fields.append((b"x-trace-id", trace_id.encode()))
+    return fields
 
 
 def request_id_of(given: bytes) -> str:
@@ -231,7 +238,7 @@ def new_id() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def parent_of(headers: dict[bytes, bytes]) -> Context:
+def parent_of(headers: Mapping[bytes, bytes]) -> Context:
     """Give the span that a request is part of, by its headers: none unless they follow Trace Context."""
     carrier = {
         name: headers[name.encode()].decode("latin-1")

@@ -113,16 +113,20 @@ def _mismatch(version: str | None, condition: str | None) -> str:
     return f"The resource {has}{wanted}. {again}"
 
 
-def body(problem: Problem, public_url: str, instance: str) -> bytes:
-    """Write the problem as JSON; `instance` is the path that was asked for."""
+def body(problem: Problem, public_url: str, instance: str, ids: tuple[str, str] | None = None) -> bytes:
+    """Write the problem as JSON; `instance` is the path that was asked for, `ids` those of trace and request.
+
+    Without `ids` they are those of the request that is being answered.
+    """
+    trace_id, request_id = ids or (telemetry.trace_id(), logs.request_id.get())
     members: dict[str, Any] = {
         "type": f"{public_url}/problems/{problem.type.name}",
         "title": problem.type.title,
         "status": int(problem.type.status),
         "detail": problem.detail,
         "instance": instance,
-        "trace_id": telemetry.trace_id(),
-        "request_id": logs.request_id.get(),
+        "trace_id": trace_id,
+        "request_id": request_id,
     }
     if problem.error:
         members["error"] = problem.error
@@ -130,6 +134,16 @@ def body(problem: Problem, public_url: str, instance: str) -> bytes:
     if problem.errors:
         members["errors"] = [error.as_json() for error in problem.errors]
     return to_json(members)
+
+
+def fields(problem: Problem, body: bytes) -> list[tuple[bytes, bytes]]:
+    """Give the headers of a problem with this body."""
+    return [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        *problem.headers,
+    ]
 
 
 def pointer(location: Iterable[str | int]) -> str:

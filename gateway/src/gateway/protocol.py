@@ -2,15 +2,18 @@
 
 import logging
 import re
+from http import HTTPStatus
 from typing import ClassVar, Final
+from urllib.parse import unquote
 
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway import problems
-from gateway.headers import API_POLICY
 from gateway.observation import Observation
+from gateway.overload import Refusals
 from gateway.problems import Problem
+from gateway.representation import Headers
 
 HEAD_LIMIT: Final = 32 * 1024
 """Bytes of request target and headers."""
@@ -30,10 +33,13 @@ class GatewayProtocol(HttpToolsProtocol):
 
     public_url: ClassVar[str] = ""
     observation: ClassVar[Observation]
+    protecting: ClassVar[Headers]
+    refusals: ClassVar[Refusals]
     _in_head = True
     _head_size = 0
     _refusal: Problem | None = None
     _completed = False
+    _refuses_now = False
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, which collects a head for as long as it goes on, and stop it when that is too long."""
@@ -59,7 +65,19 @@ class GatewayProtocol(HttpToolsProtocol):
         self._refusal = self._refused_head()
         if self._refusal is not None:
             raise self._refusal
-        super().on_headers_complete()
+        self._refuses_now = self._is_alone() and self.refusals.refuses(
+            self.parser.get_method(), unquote(self._path()), self.headers
+        )
+        if not self._refuses_now:
+            super().on_headers_complete()
+
+    def _is_alone(self) -> bool:
+        """Whether nothing is answered before it on this connection, and more may come after it."""
+        answered = self.cycle is None or self.cycle.response_complete
+        return answered and not self.pipeline and self.parser.should_keep_alive()
+
+    def _path(self) -> str:
+        return (getattr(self, "url", None) or b"").partition(b"?")[0].decode("latin-1")
 
     def _refused_head(self) -> Problem | None:
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_LIMIT:
@@ -80,7 +98,12 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Be ready for the next request on this connection."""
-        super().on_message_complete()
+        if self._refuses_now:
+            self._refuses_now = False
+            self._write(HTTPStatus.SERVICE_UNAVAILABLE, *self.refusals.refuse(unquote(self._path()), self.headers))
+            self.on_response_complete()
+        else:
+            super().on_message_complete()
         self._in_head = True
         self._completed = True
         self._head_size = 0
@@ -91,26 +114,22 @@ class GatewayProtocol(HttpToolsProtocol):
         status = int(problem.type.status)
         with self.observation.refused(self._scope(), status) as ids:
             body = problems.body(problem, self.public_url, "")
-        head = [
-            STATUS_LINE[status],
-            b"content-type: " + problems.MEDIA_TYPE.encode() + b"\r\n",
-            b"content-length: %d\r\n" % len(body),
-            b"content-security-policy: " + API_POLICY + b"\r\n",
-            b"x-content-type-options: nosniff\r\n",
-            b"cache-control: no-store\r\n",
-            *(b"%s: %s\r\n" % header for header in ids),
-            b"connection: close\r\n\r\n",
-        ]
-        self.transport.write(b"".join(head) + body)
+        self._write(status, [*problems.fields(problem, body), *ids, (b"connection", b"close")], body)
         self.transport.close()
+
+    def _write(self, status: int, headers: Headers, body: bytes) -> None:
+        fields = [*self.server_state.default_headers, *headers, *self.protecting]
+        self.transport.write(
+            b"".join([STATUS_LINE[status], *(b"%s: %s\r\n" % field for field in fields), b"\r\n", body])
+        )
 
     def _scope(self) -> Scope:
         """Describe as a request what was read of one."""
-        path, _, query = (getattr(self, "url", None) or b"").partition(b"?")
+        path, query = self._path(), (getattr(self, "url", None) or b"").partition(b"?")[2]
         return {
             "type": "http",
             "method": self.parser.get_method().decode() if path else _UNKNOWN,  # else it has none yet, and says DELETE
-            "path": path.decode("latin-1"),
+            "path": path,
             "query_string": query,
             "headers": [] if self._in_head else self.headers,
             "client": self.client,

@@ -15,12 +15,15 @@ from redis.backoff import NoBackoff
 from chassis import cancelling, memory
 from chassis.admission import Admission
 from chassis.rpc.channel import Channel
+from chassis.settings import Environment
 from gateway import health, queues, ratelimit
 from gateway.app import build
 from gateway.cache import SharedCache
+from gateway.headers import protecting
 from gateway.identity import Authenticator, KeySet, at_url, of_auth
 from gateway.lastgood import LastGood
 from gateway.observation import Observation
+from gateway.overload import Refusals
 from gateway.parts import Parts
 from gateway.protocol import GatewayProtocol
 from gateway.redisline import RedisLine
@@ -125,11 +128,18 @@ def http_server(app: Observation, parts: Parts) -> uvicorn.Server:
     """Put the HTTP server around the application."""
     settings = parts.settings
     host, _, port = settings.listen.rpartition(":")
+    production = settings.environment is Environment.PRODUCTION
+    shared = {
+        "public_url": settings.public_url,
+        "observation": app,
+        "protecting": protecting(settings.public_url, production=production),
+        "refusals": Refusals(parts.admission, app, settings.public_url),
+    }
     config = uvicorn.Config(
         app,
         host=host.strip("[]"),
         port=int(port),
-        http=type("Protocol", (GatewayProtocol,), {"public_url": settings.public_url, "observation": app}),
+        http=type("Protocol", (GatewayProtocol,), shared),
         ws="none",
         lifespan="off",
         access_log=False,  # see observation.py
