@@ -24,10 +24,10 @@ PATIENCE_S = 120
 FILLED_IN = {"$__rate_interval": "1m", "$__range": "5m"}
 
 
-def until(holds: Callable[[], Any], what: str, seen: Callable[[], object] = str) -> Any:
+def until(holds: Callable[[], Any], what: str, seen: Callable[[], object] = str, patience_s: float = PATIENCE_S) -> Any:
     """Give what holds once it does; else end, saying what did not, and what is seen instead."""
     try:
-        return wait_for(holds, PATIENCE_S, every_s=1, what=what)
+        return wait_for(holds, patience_s, every_s=1, what=what)
     except TimeoutError as late:
         sys.exit(f"{late}; {seen()}")
 
@@ -61,13 +61,19 @@ def main() -> None:
     until(lambda: {t["labels"]["job"] for t in targets()} >= JOBS and not down(), "every target is up", down)
     print(f"{len(targets())} targets are up")
 
+    def groups() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = asked("rules")["groups"]
+        return found
+
     def rules() -> list[dict[str, Any]]:
-        return [rule for group in asked("rules")["groups"] for rule in group["rules"]]
+        return [rule for group in groups() for rule in group["rules"]]
 
     def broken() -> list[str]:
         return [f"{r['name']}: {r['health']} {r.get('lastError', '')}" for r in rules() if r["health"] != "ok"]
 
-    until(lambda: rules() and not broken(), "rules that can be evaluated", broken)
+    until(groups, "Prometheus knows its rules")
+    once_each_s = max(group["interval"] for group in groups())
+    until(lambda: not broken(), "rules that can be evaluated", broken, PATIENCE_S + once_each_s)
     print(f"{len(rules())} rules are evaluated")
 
     known = [query for path in sorted(DASHBOARDS.glob("*.json")) for query in queries(json.loads(path.read_text()))]
