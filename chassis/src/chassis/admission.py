@@ -23,6 +23,8 @@ from chassis.errors import Overloaded
 log = logging.getLogger(__name__)
 
 TICK_S: Final = 0.01
+REST_S: Final = 0.1
+"""Between looks while nothing is in progress: a process at rest is to cost nothing."""
 LATE_S: Final = 0.005
 """A loop that is later than this has more to do than it can."""
 LATE_LOOKS: Final = 3
@@ -180,10 +182,11 @@ class Admission:
         """Look at the loop until cancelled, and tell once a second who was refused: lines of their own are too much."""
         tell_at = 0.0
         while True:
+            pause_s = TICK_S if self.in_progress or self._waiting else REST_S
             slept = time.monotonic()
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(pause_s)
             now = time.monotonic()
-            self.look(max(0.0, now - slept - TICK_S), now)
+            self.look(max(0.0, now - slept - pause_s), now)
             if self._refused and now >= tell_at:
                 log.warning(
                     "there is more to do than can be done", extra={"refused": self._refused, "limit": self.limit}
