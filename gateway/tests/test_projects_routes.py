@@ -1,6 +1,4 @@
 import gzip
-import json
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -8,10 +6,10 @@ import httpx
 import pytest
 
 from chassis.errors import IdempotencyInFlight
+from gateway.testing.problems import problem_of
 from gateway.testing.servicer import StandInProjects
 
 PATH = "/api/v1/projects"
-UNUSED = "018f0000-0000-7000-9000-0000000000ff"
 
 
 def create(client: httpx.Client, key: str = "k1", **fields: Any) -> httpx.Response:
@@ -27,17 +25,6 @@ def project(ines: httpx.Client) -> dict[str, Any]:
 @pytest.fixture
 def item(project: dict[str, Any]) -> str:
     return f"{PATH}/{project['id']}"
-
-
-def problem_of(answer: httpx.Response) -> str:
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    problem = answer.json()
-    assert problem["status"] == answer.status_code
-    assert problem["instance"] == answer.request.url.path
-    assert problem["trace_id"] == answer.headers.get("X-Trace-Id", "")  # machines asking for health have none
-    assert problem["request_id"] == answer.headers["X-Request-Id"]
-    assert answer.headers["Cache-Control"] == "no-store"
-    return str(problem["type"]).removeprefix("https://forge.example.test/problems/")
 
 
 def test_a_created_project_is_201_with_its_address_and_tag(ines: httpx.Client) -> None:
@@ -324,83 +311,3 @@ def test_head_is_get_without_a_body(ines: httpx.Client, item: str) -> None:
         for name in ("ETag", "Content-Length", "Content-Type", "Cache-Control", "Vary"):
             assert head.headers.get(name) == got.headers.get(name), (path, name)
     assert ines.head(f"{PATH}/{uuid4()}").status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "allowed"),
-    [
-        ("DELETE", PATH, "GET, HEAD, OPTIONS, POST"),
-        ("POST", f"{PATH}/{UNUSED}", "DELETE, GET, HEAD, OPTIONS, PATCH"),
-        ("TRACE", f"{PATH}/{UNUSED}", "DELETE, GET, HEAD, OPTIONS, PATCH"),
-        ("PATCH", f"{PATH}/{UNUSED}/members/{UNUSED}", "DELETE, OPTIONS, PUT"),
-        ("POST", "/health", "GET, HEAD, OPTIONS"),
-    ],
-)
-def test_a_wrong_method_is_405_with_every_method_there_is(
-    ines: httpx.Client, method: str, path: str, allowed: str
-) -> None:
-    answer = ines.request(method, path)
-    assert (answer.status_code, problem_of(answer), answer.headers["Allow"]) == (405, "method-not-allowed", allowed)
-    options = ines.options(path)
-    assert (options.status_code, options.headers["Allow"]) == (204, allowed)
-
-
-@pytest.mark.parametrize(
-    "path", ["/", "/api", "/api/v1/nothing", f"{PATH}/", "/problems/nothing", "/docs/assets/nothing"]
-)
-def test_an_address_that_does_not_exist_is_404(client: httpx.Client, path: str) -> None:
-    assert problem_of(client.get(path)) == "not-found"
-    if path != "/problems/nothing" and "assets" not in path:
-        assert problem_of(client.options(path)) == "not-found"
-
-
-def test_what_json_cannot_be_is_told_apart(sign_in: Callable[..., httpx.Client]) -> None:
-    ines = sign_in()
-    for content in (
-        b"",
-        b"{",
-        b"nul",
-        b'{"name": NaN}',
-        b'{"name": Infinity}',
-        b'{"name": "\\ud800"}',
-        b'{"name": "\xff"}',
-        b"[" * 100_000,
-        b'{"a":' * 100_000,
-        b'{"name":"x"}x',
-        b"1" * 5_000,
-        b'\xef\xbb\xbf{"name":"x"}',
-        json.dumps("x").encode("utf-16"),
-    ):
-        headers = {"Idempotency-Key": '"k1"', "Content-Type": "application/json"}
-        answer = ines.post(PATH, content=content, headers=headers)
-        assert (answer.status_code, problem_of(answer)) == (400, "malformed-body"), content[:30]
-    twice = ines.post(PATH, content=b'{"name":"first","name":"last"}', headers=headers)
-    assert twice.json()["name"] == "last"
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"Content-Type": "text/plain"},
-        {"Content-Type": "application/xml"},
-        {"Content-Type": "application/json; charset=latin-1"},
-        {"Content-Type": "application/merge-patch+json"},
-        {"Content-Type": "multipart/form-data; boundary=x"},
-        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
-        {"Content-Type": ";"},
-    ],
-)
-def test_a_wrong_media_type_is_415(ines: httpx.Client, headers: dict[str, str]) -> None:
-    answer = ines.post(PATH, content=b'{"name":"x"}', headers={"Idempotency-Key": '"k1"', **headers})
-    assert (answer.status_code, problem_of(answer)) == (415, "unsupported-media-type")
-    assert "Accept" in answer.headers or answer.headers["Accept-Encoding"] == "identity"
-
-
-def test_more_than_a_mebibyte_is_413_with_and_without_a_declared_length(ines: httpx.Client) -> None:
-    body = b'{"name":"' + b"x" * (1024 * 1024) + b'"}'
-    headers = {"Idempotency-Key": '"k1"', "Content-Type": "application/json"}
-    assert problem_of(ines.post(PATH, content=body, headers=headers)) == "content-too-large"
-    chunks = (body[i : i + 65_536] for i in range(0, len(body), 65_536))
-    assert problem_of(ines.post(PATH, content=chunks, headers=headers)) == "content-too-large"
-    assert ines.get(PATH).status_code == 200
