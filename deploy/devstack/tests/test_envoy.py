@@ -2,7 +2,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import threading
@@ -19,7 +18,6 @@ from chassis.embedded.certificates import Authority
 from chassis.embedded.ports import free_ports
 from chassis.embedded.process import Command, Process
 from devstack import envoy
-from devstack.errors import StackError
 from devstack.loopback import request
 from devstack.ports import SPAN, Ports
 
@@ -118,41 +116,6 @@ def assert_problem(head: str, body: dict[str, Any], status: int) -> None:
     assert (body["status"], bool(body["title"]), bool(body["detail"])) == (status, True, True)
 
 
-def test_envoy_accepts_its_configuration_with_and_without_a_collector() -> None:
-    envoy.validate(Ports(9000))
-
-
-def test_a_configuration_that_envoy_refuses_is_shown_with_its_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copytree(envoy.TEMPLATE.parent, tmp_path, dirs_exist_ok=True)
-    template = tmp_path / envoy.TEMPLATE.name
-    template.write_text(template.read_text().replace("codec_type: {{ codec }}", "codec_type: SLOW"))
-    monkeypatch.setattr(envoy, "TEMPLATE", template)
-    with pytest.raises(StackError, match=r"(?s)Envoy refuses .*SLOW"):
-        envoy.validate(Ports(9000))
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "host", "port", "secured"),
-    [
-        ("http://127.0.0.1:4317", "127.0.0.1", 4317, False),
-        ("https://collector.example", "collector.example", 4317, True),
-        ("collector:9", "collector", 9, False),
-    ],
-)
-def test_traces_go_where_opentelemetry_is_told(endpoint: str, host: str, port: int, secured: bool) -> None:
-    rendered = envoy.configuration(Ports(9000), {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
-    assert f"{{ address: {host}, port_value: {port} }}" in rendered
-    assert ("UpstreamTlsContext" in rendered) is secured
-
-
-@pytest.mark.parametrize("endpoint", ["ftp://collector", "http://"])
-def test_a_collector_that_is_no_address_is_named(endpoint: str) -> None:
-    with pytest.raises(StackError, match="OTEL_EXPORTER_OTLP_ENDPOINT is no address"):
-        envoy.configuration(Ports(9000), {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
-
-
 def test_without_a_gateway_the_answer_is_a_503_problem_that_says_when_to_return(edge: int) -> None:
     for traceparent in ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "nonsense"):
         answer, body = ask(edge, Traceparent=traceparent)
@@ -215,21 +178,6 @@ def test_a_request_keeps_its_id_and_gets_one_if_it_has_none(edge: int, upstream:
     assert body["headers"]["x-request-id"] == answer.headers["x-request-id"]
 
 
-@pytest.mark.parametrize(
-    ("sampler", "ratio", "millionths"),
-    [
-        ("", "", 250_000),
-        ("parentbased_always_on", "0.5", 1_000_000),
-        ("parentbased_traceidratio", "0.05", 50_000),
-        ("traceidratio", "7", 1_000_000),
-        ("always_off", "", 0),
-    ],
-)
-def test_the_share_that_opentelemetry_is_told_is_envoys_too(sampler: str, ratio: str, millionths: int) -> None:
-    told = {"OTEL_TRACES_SAMPLER": sampler} | ({"OTEL_TRACES_SAMPLER_ARG": ratio} if ratio else {})
-    assert f"numerator: {millionths}, denominator: MILLION" in envoy.configuration(Ports(9000), told)
-
-
 @pytest.mark.parametrize(("ratio", "least", "most"), [("0", 0, 0), ("0.2", 10, 80), ("1", 200, 200)])
 def test_so_many_of_the_traces_that_begin_here_are_recorded_and_others_as_their_callers_say(
     tmp_path: Path, ratio: str, least: int, most: int
@@ -268,11 +216,6 @@ def test_what_is_refused_before_it_is_routed_is_a_problem_with_ids(
     head, body = raw(edge, sent + more + b"\r\n")
     assert_problem(head, body, status)
     assert not more or body["request_id"] == "mine"
-
-
-def test_a_ratio_that_is_none_is_named() -> None:
-    with pytest.raises(StackError, match="OTEL_TRACES_SAMPLER_ARG is no ratio: lots"):
-        envoy.configuration(Ports(9000), {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "lots"})
 
 
 def test_a_trace_begins_here_or_goes_on(edge: int, upstream: None) -> None:
