@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Collection
 from email.message import Message
 from typing import Any, Final
@@ -17,7 +18,9 @@ FORM: Final = "application/x-www-form-urlencoded"
 JSON_OR_FORM: Final = JSON | {FORM}
 """For clients of OAuth 2.0, which send forms (RFC 6749, appendix B)."""
 MERGE_PATCH: Final = frozenset({"application/json", "application/merge-patch+json"})
-
+_FRACTION: Final = re.compile(rb"[0-9][.eE]")
+_WHOLE: Final = 2**53
+"""Below it a number is the same to all who read JSON (RFC 8259, section 6)."""
 
 _LINGER_S: Final = 2.0
 _LINGERED: Final = 16 * 1024 * 1024
@@ -42,7 +45,7 @@ def is_form(scope: Scope) -> bool:
 
 async def read_json(scope: Scope, receive: Receive, media_types: Collection[str], limit: int) -> Any:
     """Read the body as one JSON value (RFC 8259), or as a form where `media_types` says so, which becomes an object of
-    texts; of a member that comes twice, the last counts.
+    texts; of a member that comes twice, the last counts, and 7.0 is the integer 7 (JSON Schema, section 6.1.1).
 
     Raises:
         Problem: wrong media type (415), more than `limit` bytes (413), or not JSON or a form (400).
@@ -134,9 +137,18 @@ def _parse_form(content: bytes) -> dict[str, str]:
 
 def _parse(content: bytes) -> Any:
     try:
-        return from_json(content, allow_inf_nan=False)
+        value = from_json(content, allow_inf_nan=False)
     except ValueError as fault:
         raise Problem("MALFORMED_BODY", f"The body is not valid JSON: {fault}.") from None
+    return _integral(value) if _FRACTION.search(content) else value
+
+
+def _integral(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _integral(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_integral(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE else value
 
 
 def _check_media_type(content_type: str, media_types: Collection[str]) -> None:
