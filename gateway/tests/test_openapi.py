@@ -181,6 +181,68 @@ def test_what_may_be_sent_is_closed_and_bounded(document: dict[str, Any]) -> Non
             assert "anyOf" not in parameter["schema"], (method, path, parameter["name"])
 
 
+@pytest.fixture(scope="module")
+def whole() -> dict[str, Any]:
+    return whole_api()
+
+
+def links(whole: dict[str, Any], method: str, path: str, status: str) -> dict[str, Any]:
+    found: dict[str, Any] = whole["paths"][path][method]["responses"][status].get("links", {})
+    return found
+
+
+def test_whatever_is_made_leads_to_what_can_be_done_with_it(whole: dict[str, Any]) -> None:
+    item = {"path.project_id": "$response.body#/id"}
+    guarded = item | {"header.If-Match": "$response.header.ETag"}
+    for status in ("201", "200"):  # made, and told again
+        made = links(whole, "post", "/api/v1/projects", status)
+        assert made["getProject"] == {"operationId": "getProject", "parameters": item}
+        assert made["updateProject"] == {"operationId": "updateProject", "parameters": guarded}
+        assert made["listMembers"]["parameters"] == item
+    makers = [path for _, path, operation in operations(whole) if "201" in operation["responses"]]
+    # A new account signs in by its own address; a message is read with the others of its ticket.
+    assert [path for path in makers if not links(whole, "post", path, "201")] == [
+        "/api/v1/auth/register/confirm",
+        "/api/v1/support/tickets/{ticket_id}/messages",
+    ]
+
+
+def test_what_is_made_below_something_is_found_there_or_by_itself(whole: dict[str, Any]) -> None:
+    invited = links(whole, "post", "/api/v1/projects/{project_id}/invitations", "201")
+    assert invited["revokeInvitation"]["parameters"] == {
+        "path.project_id": "$request.path.project_id",
+        "path.invitation_id": "$response.body#/id",
+    }
+    replied = links(whole, "post", "/api/v1/community/posts/{post_id}/replies", "201")
+    assert replied["getReply"]["parameters"] == {"path.reply_id": "$response.body#/id"}
+    category = links(whole, "post", "/api/v1/community/categories", "201")
+    assert category["getCategory"]["parameters"] == {"path.slug": "$response.body#/slug"}
+
+
+def test_a_tag_is_for_the_changes_that_take_it(whole: dict[str, Any]) -> None:
+    item = {"path.post_id": "$request.path.post_id"}
+    for method in ("get", "patch"):
+        shown = links(whole, method, "/api/v1/community/posts/{post_id}", "200")
+        assert shown.keys() == {"updatePost", "deletePost"}
+        assert shown["updatePost"]["parameters"] == item | {"header.If-Match": "$response.header.ETag"}
+    assert not links(whole, "get", "/api/v1/projects/{project_id}/members", "200")
+
+
+def test_every_link_names_an_operation_and_its_parameters(whole: dict[str, Any]) -> None:
+    known = {
+        operation["operationId"]: {f"{one['in']}.{one['name']}" for one in operation.get("parameters", ())}
+        for _, _, operation in operations(whole)
+    }
+    found = [
+        link
+        for _, _, operation in operations(whole)
+        for answer in operation["responses"].values()
+        for link in answer.get("links", {}).values()
+    ]
+    assert len(found) > 150
+    assert [link for link in found if not link["parameters"].keys() <= known[link["operationId"]]] == []
+
+
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway import cspreports, probes, problems
+from gateway import cspreports, links, probes, problems
 from gateway.body import FORM
 from gateway.declaration import Declaration, Key, Kind, Tagged
 from gateway.problem_types import TYPES
@@ -264,6 +264,7 @@ def document(api: FastAPI, public_url: str) -> dict[str, Any]:
             content["application/json"] = content[_MERGE_PATCH]
         if FORM in content:  # of the same fields
             content[FORM] = content["application/json"]
+    links.link(written)
     return written
 
 
