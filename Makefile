@@ -92,8 +92,8 @@ redbot: $(VENV)/.redbot ## What REDbot, a linter of HTTP, says of a running stac
 schemathesis: $(VENV)/.dev ## What schemathesis finds in a running stack by its own description (URL=... with NEOFORGE_TOKEN; WALK_S=120, ARGS='--seed 7')
 	@export NEOFORGE_TOKEN="$${NEOFORGE_TOKEN:-$$($(BIN)/python -m devstack personal-token --port $(PORT) ines)}"; \
 	run="$(BIN)/st --config-file tests/outside/schemathesis.toml run $(or $(URL),http://localhost:$(PORT))/openapi.json"; \
-	$$run --phases examples,coverage,fuzzing $(ARGS); \
-	$$run --phases stateful --max-time $(or $(WALK_S),120) $(ARGS)
+	$$run --phases examples,coverage,fuzzing $(ARGS) || failed=1; \
+	$$run --phases stateful --max-time $(or $(WALK_S),120) $(ARGS) && exit $${failed:-0}
 
 .PHONY: lint
 lint: lint-python lint-imports lint-protos lint-migrations lint-envoy lint-rules lint-chart lint-generated ## Everything that is checked without running: style, types, imports, protos, migrations, Envoy, alerts, chart, drift
