@@ -5,7 +5,7 @@ tag of an answer is for the changes that take If-Match.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -36,31 +36,38 @@ def _link_made(document: dict[str, Any], path: str, operation: Mapping[str, Any]
     member = "id" if name.endswith("_id") else name
     if member not in _members(document, made):
         return
-    known = {f"path.{name}": f"$response.body#/{member}"} | _same(path)
-    for status in _REPEATED:
-        answer = operation["responses"].get(str(int(status)))
-        if answer is not None:
-            for below, operations in document["paths"].items():
-                if (below + "/").startswith(item + "/") and set(_PARAMETER.findall(below)) <= _names(known):
-                    _add(answer, operations, _given(below, known))
+    known = _same(path) | {f"path.{name}": f"$response.body#/{member}"}
+    answers = [operation["responses"].get(str(int(status)), {}) for status in _REPEATED]
+    for below, operations in document["paths"].items():
+        if (below + "/").startswith(item + "/"):
+            own = below == item
+            reached = [target for target in operations.values() if _unnamed(below, target) <= known.keys()]
+            for answer in filter(None, answers):
+                _add(answer, reached, _given(below, known), guarded=own)
 
 
 def _link_guarded(path: str, operations: Mapping[str, Any], operation: Mapping[str, Any]) -> None:
     """Link what shows a state with the changes that may be meant for just that state."""
     answer = operation["responses"].get(str(int(HTTPStatus.OK)))
     if answer is not None and "ETag" in answer.get("headers", ()):
-        guarded = {method: other for method, other in operations.items() if _takes(other, _GUARD)}
-        _add(answer, guarded, _same(path))
+        _add(answer, [other for other in operations.values() if _takes(other, _GUARD)], _same(path), guarded=True)
 
 
-def _add(answer: dict[str, Any], operations: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
-    links = answer.setdefault("links", {}) if operations else {}
-    for target in operations.values():
-        tag = {f"header.{_GUARD}": "$response.header.ETag"}
-        guarded = _takes(target, _GUARD) and "ETag" in answer.get("headers", ())
-        said = {**parameters, **(tag if guarded else {})}
+def _add(
+    answer: dict[str, Any], targets: Iterable[Mapping[str, Any]], known: Mapping[str, str], *, guarded: bool
+) -> None:
+    """Link an answer with operations of its resource (`guarded`: by its tag where they take one) or below it."""
+    for target in targets:
+        by_tag = guarded and _takes(target, _GUARD) and "ETag" in answer.get("headers", ())
+        parameters = {**known, **({f"header.{_GUARD}": "$response.header.ETag"} if by_tag else {})}
         identifier = target["operationId"]
-        links[identifier] = {"operationId": identifier, **({"parameters": said} if said else {})}
+        answer.setdefault("links", {})[identifier] = {"operationId": identifier, "parameters": parameters}
+
+
+def _unnamed(path: str, operation: Mapping[str, Any]) -> set[str]:
+    """Give the parameters of a path that only an answer can tell: not those whose values are listed."""
+    listed = {one["name"] for one in operation.get("parameters", ()) if "enum" in one["schema"]}
+    return {f"path.{name}" for name in _PARAMETER.findall(path) if name not in listed}
 
 
 def _item_of(path: str, paths: Mapping[str, Any]) -> str | None:
@@ -89,11 +96,7 @@ def _same(path: str) -> dict[str, str]:
 
 
 def _given(path: str, known: Mapping[str, str]) -> dict[str, str]:
-    return {f"path.{name}": known[f"path.{name}"] for name in _PARAMETER.findall(path)}
-
-
-def _names(known: Mapping[str, str]) -> set[str]:
-    return {name.removeprefix("path.") for name in known}
+    return {f"path.{name}": known[f"path.{name}"] for name in _PARAMETER.findall(path) if f"path.{name}" in known}
 
 
 def _takes(operation: Mapping[str, Any], header: str) -> bool:
