@@ -23,6 +23,10 @@ ACCEPTED = {
         "to a cache it says no more than max-age (RFC 9111, section 5.2.2.9); to a reader it says that the answer is "
         "for nobody in particular"
     ),
+    "It appears that the Date header has been changed by an intermediary.": (
+        "an answer that was kept is dated when it is sent; how old it is, Age says, and of the two the older counts "
+        "(RFC 9111, section 4.2.3)"
+    ),
     "The server didn't understand the request.": "it was sent so that it would not: each status is the one expected",
     "The csp reporting endpoint is not secure.": (
         "where the installation is at http: it has no other; production refuses any address but https:"
