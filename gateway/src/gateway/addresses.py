@@ -6,7 +6,7 @@ What stands left of the first untrusted address was written by the client and is
 
 import re
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 Address = IPv4Address | IPv6Address
@@ -38,14 +38,14 @@ def client_address(
     address = parse(peer or "")
     if address is None:
         return peer or ""
-    if not proxies or not _within(address, proxies):
+    if not proxies or not within(address, proxies):
         return str(address)
     for hop in _hops(headers, header):
         known = parse(hop)
         if known is None:  # "unknown", "_hidden" or rubbish: nobody vouches for anything further left
             break
         address = known
-        if not _within(address, proxies):
+        if not within(address, proxies):
             break
     return str(address)
 
@@ -56,6 +56,14 @@ def bucket(address: str) -> str:
     if isinstance(known, IPv6Address):
         return str(IPv6Network((known, _SITE_PREFIX), strict=False))
     return address
+
+
+def truncated(address: str) -> str:
+    """Give as much of an address as a log may keep: the /24 of IPv4, the /48 of IPv6; nothing where it is none."""
+    known = parse(address)
+    if known is None:
+        return ""
+    return str(ip_network((known, 24 if known.version == 4 else 48), strict=False))  # noqa: PLR2004 - IPv4
 
 
 def parse(text: str) -> Address | None:
@@ -74,7 +82,8 @@ def parse(text: str) -> Address | None:
     return address
 
 
-def _within(address: Address, networks: Sequence[Network]) -> bool:
+def within(address: Address, networks: Sequence[Network]) -> bool:
+    """Whether an address is of one of these networks."""
     return any(address.version == network.version and address in network for network in networks)
 
 

@@ -11,9 +11,10 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import logs
-from gateway import problems, scanners
+from gateway import problems, threats
 from gateway.body import ClientGone
 from gateway.operations import IdConvertor, Operation
+from gateway.penalties import Penalties
 from gateway.problem_types import TYPES
 from gateway.problems import Problem
 
@@ -25,8 +26,9 @@ _BY_STATUS = {int(type_.status): reason for reason, type_ in reversed(TYPES.item
 class Problems:
     """Turns every failure below into problem+json (RFC 9457)."""
 
-    def __init__(self, app: ASGIApp, public_url: str) -> None:
+    def __init__(self, app: ASGIApp, public_url: str, penalties: Penalties) -> None:
         self._app = app
+        self._penalties = penalties
         self._public_url = public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,6 +46,8 @@ class Problems:
         try:
             await self._app(scope, receive, watch)
         except Problem as problem:
+            if problem.threat is not None:
+                await self._penalties.saw(problem.threat, scope)
             await self._send(problem, scope, send)
         except ClientGone:
             log.info("the client went away before its body was complete")
@@ -88,8 +92,7 @@ class Router:
             allow = [(b"allow", _allowed(self._api.routes, scope))]
             return Problem("METHOD_NOT_ALLOWED", f"{scope['method']} is no method of this resource.", headers=allow)
         if refused.status_code == HTTPStatus.NOT_FOUND:
-            scanners.count(scope["path"])
-            return Problem("NOT_FOUND", _nothing(self._api.routes, scope))
+            return Problem("NOT_FOUND", _nothing(self._api.routes, scope), threat=threats.of_path(scope["raw_path"]))
         return Problem(_BY_STATUS.get(refused.status_code, "INTERNAL"), str(refused.detail))
 
     async def _options(self, scope: Scope, send: Send) -> None:

@@ -58,7 +58,7 @@ def build(parts: Parts) -> Observation:
 
     app: ASGIApp = Router(api)
     app = Admitting(app, parts.admission)
-    app = Problems(app, settings.public_url)
+    app = Problems(app, settings.public_url, parts.penalties)
     app = Cors(app, settings.cors_origins, settings.public_url)
     app = SecurityHeaders(app, protecting(settings.public_url, production=production))
-    return Observation(app, settings.proxies, settings.forwarded_header, parts.admission)
+    return Observation(app, settings.proxies, settings.forwarded_header, parts.admission, parts.penalties)

@@ -167,4 +167,4 @@ def _check_media_type(content_type: str, media_types: Collection[str]) -> None:
 
 
 def _too_large(limit: int) -> Problem:
-    return Problem("CONTENT_TOO_LARGE", f"The body may have {limit:,} bytes.")
+    return Problem("CONTENT_TOO_LARGE", f"The body may have {limit:,} bytes.", threat="oversized")

@@ -1,6 +1,7 @@
 """One request on its way through the gateway."""
 
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import Request
@@ -15,6 +16,7 @@ from gateway.cachecontrol import Lifetime
 from gateway.conditional import NONE, Preconditions, Tag, Tags
 from gateway.deadline import MARGIN_S, preferred_wait
 from gateway.declaration import Declaration, Kind
+from gateway.identity import OutdatedToken
 from gateway.lastgood import KEPT_S
 from gateway.problems import Problem
 from gateway.ratelimit import Uncounted
@@ -66,7 +68,7 @@ class Call(Request):
         """Learn who calls, and take the request out of their quota; a bad token costs its address's.
 
         Raises:
-            Problem: UNAUTHENTICATED or QUOTA_EXCEEDED.
+            Problem: UNAUTHENTICATED, QUOTA_EXCEEDED or ADDRESS_PENALISED.
         """
         parts, address = self.parts, self.scope["neoforge.address"]
         if self._credentials:
@@ -75,12 +77,18 @@ class Call(Request):
             return
         if self._public and not any(name == b"authorization" for name, _ in self.scope["headers"]):
             self.caller = Caller(address=address)
-            await self._take("public", bucket(address))
+            record = None if self._outlives_service else parts.penalties.record(address)
+            await self._take("public", bucket(address), record)
             return
         try:
             proof = await parts.authenticator.proof(self.scope["headers"])
-        except Problem:
-            await self._take("anonymous", bucket(address))
+        except Problem as refused:
+            # A token that was good once has to be renewed, and one that nobody could check proves nothing against it.
+            unknown = refused.type.status is HTTPStatus.UNAUTHORIZED and not isinstance(refused, OutdatedToken)
+            record = parts.penalties.record(address) if unknown else None
+            await self._take("anonymous", bucket(address), record, refused.threat)
+            if self.penalised:
+                raise self.as_penalised(refused.threat) from None
             raise
         await self._take(self._kind.tier, str(proof.subject))
         self._admit(proof)
@@ -92,6 +100,22 @@ class Call(Request):
             Problem: UNAUTHENTICATED or FORBIDDEN.
         """
         self._admit(await self.parts.authenticator.proof(self.scope["headers"]))
+
+    @property
+    def penalised(self) -> bool:
+        """Whether its address is penalised, and it has no identity: it is not worth a service's time."""
+        return self._decision is not None and bool(self._decision.penalty_us)
+
+    def as_penalised(self, threat: str | None = None) -> Problem:
+        """Give the refusal of a penalised request, and have the headers tell when the penalty ends."""
+        assert self._decision is not None  # noqa: S101 - for type checkers: the penalty came with it
+        self._decision = self._decision.penalised()
+        return Problem(
+            "ADDRESS_PENALISED",
+            "Attacks came from this network. Without a valid access token, its next request is admitted in "
+            f"{self._decision.retry_after_s} seconds; with one, everything works.",
+            threat=threat,
+        )
 
     @property
     def for_everyone(self) -> bool:
@@ -206,18 +230,22 @@ class Call(Request):
         if not proof.may_write and self._kind is not Kind.READ:
             raise Problem("FORBIDDEN", "This personal access token may only read.", headers=[_NEEDS_WRITE])
         self.caller = proof.caller(self.scope["neoforge.address"])
+        self.scope["neoforge.proved"] = True
 
-    async def _take(self, tier: str, who: str) -> None:
+    async def _take(self, tier: str, who: str, record: str | None = None, threat: str | None = None) -> None:
         self._bucket = who
         try:
-            self._decision = decision = await self.parts.limiter.take(self.parts.tiers[tier], who)
+            self._decision = decision = await self.parts.limiter.take(self.parts.tiers[tier], who, record)
         except Uncounted:
             raise Problem("UNAVAILABLE", "Nobody counts tries right now, so none is let through.") from None
         metrics.rate_limit_decisions.labels(tier, "admitted" if decision.allowed else "refused").inc()
         if not decision.allowed:
+            if self.penalised:
+                raise self.as_penalised(threat)
             raise Problem(
                 "REDUCED_CAPACITY" if decision.reduced else "QUOTA_EXCEEDED",
                 f"The quota of {decision.tier.quota:,} {tier} in {decision.tier.window_s} seconds is used up; "
                 f"the next request is admitted in {decision.retry_after_s} seconds.",
                 members={"violated-policies": [tier]},
+                threat=threat,
             )

@@ -21,9 +21,7 @@ from jwt.algorithms import OKPAlgorithm
 from chassis import logs, telemetry
 from chassis.errors import RemoteError
 from chassis.identity import NOBODY, Caller
-from chassis.metrics import begin
 from chassis.rpc.client import invoke
-from chassis.threats import threats
 from gateway import metrics
 from gateway.problems import Problem
 from gateway.revocations import Revocations
@@ -50,8 +48,8 @@ _TOKEN_CHARACTERS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno
 
 _THREATS: Final = {"malformed": "malformed_token", "algorithm": "forged_token", "signature": "forged_token"}
 """Reasons for which no honest client is refused; an expired token, or one of a former key, is none."""
-
-begin(threats, set(_THREATS.values()))
+_OUTDATED: Final = frozenset({"expired", "revoked", "roles"})
+"""Reasons for which a token is refused that the issuer has signed."""
 
 PERSONAL: Final = b"nft_"
 """What personal access tokens begin with."""
@@ -322,16 +320,19 @@ def _person(claims: Mapping[str, Any]) -> Proof:
     return Proof(float(claims["exp"]), subject, frozenset(roles), session, roles_id=roles_id)
 
 
+class OutdatedToken(Problem):
+    """The token was good once: whoever sends it needs a new one, and is nobody unknown."""
+
+
 def _refused(reason: str, description: str = "") -> Problem:
     """A 401 with its challenge (RFC 6750, section 3.1)."""
     metrics.token_rejections.labels(reason).inc()
-    if reason in _THREATS:
-        threats.labels(_THREATS[reason]).inc()
     challenge = 'Bearer realm="neoforge"'
     if reason != "missing":
         challenge += f', error="invalid_token", error_description="{description}"'
-    return Problem(
+    return (OutdatedToken if reason in _OUTDATED else Problem)(
         "UNAUTHENTICATED",
         description or "This needs an access token: Authorization: Bearer ...",
         headers=[(b"www-authenticate", challenge.encode())],
+        threat=_THREATS.get(reason),
     )

@@ -37,6 +37,11 @@ rate_limit_local = Counter(
     "rate_limit_local_decisions_total",
     "Decisions that were made in memory because Redis did not answer in time",
 )
+address_penalties = Counter("address_penalties_total", "Penalties of addresses for threats that began")
+penalised_addresses = Gauge("penalised_addresses", "Addresses whose penalty runs, as all gateways count them together")
+penalty_points_lost = Counter(
+    "penalty_points_lost_total", "Points of addresses for threats that nobody keeps, since Redis did not answer in time"
+)
 redis_batch_size = Histogram(
     "redis_batch_size",
     "Commands that went to Redis in one pipeline, by the line that they waited in",

@@ -24,8 +24,9 @@ from chassis.metrics import exemplar
 from chassis.redaction import redact
 from chassis.sampling import SLOW_S
 from chassis.telemetry import propagator, tracer
-from gateway import metrics
+from gateway import metrics, threats
 from gateway.addresses import Network, client_address
+from gateway.penalties import Penalties
 from gateway.representation import Headers
 
 log = logging.getLogger("gateway.access")
@@ -47,9 +48,17 @@ _LONGEST_ID: Final = 40
 class Observation:
     """Gives every request its ids and tells what became of it."""
 
-    def __init__(self, app: ASGIApp, proxies: tuple[Network, ...], forwarded_header: str, admission: Admission) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        proxies: tuple[Network, ...],
+        forwarded_header: str,
+        admission: Admission,
+        penalties: Penalties,
+    ) -> None:
         self._app = app
         self._admission = admission
+        self._penalties = penalties
         self._proxies = proxies
         self._forwarded_header = forwarded_header.encode()
 
@@ -85,6 +94,8 @@ class Observation:
             ) as span:
                 yield ids(request_id, f"{span.get_span_context().trace_id:032x}")
                 _tell(scope, span, status, 0.0)
+            if (kind := threats.of_refusal(scope, status)) is not None:
+                self._penalties.saw_refused(kind, scope)
         finally:
             logs.request_id.reset(entered)
 

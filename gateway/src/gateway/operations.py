@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 from chassis.errors import RemoteError, VersionMismatch
 from gateway import oauth, problems, text
 from gateway.body import has_body, read_json
-from gateway.cache import PAST_THE_CACHE, Asked
+from gateway.cache import PAST_THE_CACHE, Asked, Given
 from gateway.cachecontrol import directives
 from gateway.call import Call
 from gateway.conditional import Tags, preconditions
@@ -140,7 +140,7 @@ class Operation(APIRoute):
             status, fields, body = written(answer, gzip=call.gzip_accepted)
             return status, fields + call.answer_headers(), body, answer.download
         if call.for_everyone:
-            given = await call.parts.cache.give(self._asked(call, arguments), partial(self._fetch, call, arguments))
+            given = await self._give(call, arguments)
             answer, kept = given.answer, [*given.headers, *ANY_ORIGIN]
         else:
             answer, kept = await self._endpoint(call, **arguments), PAST_THE_CACHE if declaration.public else PRIVATE
@@ -161,6 +161,17 @@ class Operation(APIRoute):
             if changed:
                 removed = self._declaration.kind is Kind.REMOVE
                 call.parts.cache.invalidate(self._group, self._resource(call.scope), removed=removed)
+
+    async def _give(self, call: Call, arguments: Mapping[str, Any]) -> Given:
+        """Give what everyone gets; to a penalised address, what is kept anyway."""
+        asked, fetch = self._asked(call, arguments), partial(self._fetch, call, arguments)
+        if not call.penalised:
+            return await call.parts.cache.give(asked, fetch)
+        try:
+            kept = replace(asked, directives=replace(asked.directives, only_if_cached=True))
+            return await call.parts.cache.give(kept, fetch)
+        except Problem:
+            raise call.as_penalised() from None
 
     async def _fetch(self, call: Call, arguments: Mapping[str, Any], tag: str | None) -> Answer:
         return await self._endpoint(call.by_nobody(tag), **arguments)

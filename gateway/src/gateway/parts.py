@@ -10,6 +10,7 @@ from chassis.admission import Admission
 from gateway.cache import SharedCache
 from gateway.health import Readiness
 from gateway.identity import Authenticator
+from gateway.penalties import Penalties
 from gateway.ratelimit import Limiter
 from gateway.settings import GatewaySettings
 from gateway.tiers import Tier
@@ -31,6 +32,7 @@ class Parts:
     tiers: Mapping[str, Tier]
     authenticator: Authenticator
     limiter: Limiter
+    penalties: Penalties
     admission: Admission
     readiness: Readiness
     cache: SharedCache

@@ -292,6 +292,13 @@ TYPES: Final[dict[str, Type]] = {
         "Wait for the seconds in Retry-After; the next request is admitted then. RateLimit-Policy and RateLimit tell "
         "the quota and what is left of it.",
     ),
+    "ADDRESS_PENALISED": Type(
+        "address-penalised",
+        "Requests without an identity are refused to this network for a while",
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Attacks came from the same address. With a valid access token everything works as ever, and so do signing in, "
+        "refreshing and signing up. Without one, wait for the seconds in Retry-After.",
+    ),
     "REDUCED_CAPACITY": Type(
         "temporary-reduced-capacity",
         "Fewer requests than usual are admitted",

@@ -31,6 +31,8 @@ _BY_CODE: Final[dict[StatusCode, str]] = {
 """What stands in for a reason that this gateway does not know (yet): the same HTTP status, the nearest type."""
 
 _RETRY_SOON: Final = frozenset({"UNAVAILABLE", "OVERLOADED", "IDEMPOTENCY_IN_FLIGHT"})
+_TRIES: Final = frozenset({"INVALID_CREDENTIALS", "INVALID_CODE", "TOO_MANY_ATTEMPTS"})
+"""Reasons that who guesses meets again and again, and who mistypes now and then."""
 _OURS: Final = frozenset({"UNAVAILABLE", "OVERLOADED", "DEADLINE_EXCEEDED", "INTERNAL"})
 """Reasons whose message is about our parts and no business of the client's."""
 
@@ -50,7 +52,7 @@ class FieldError:
 
 
 class Problem(Exception):
-    """An answer of 4xx or 5xx, by the reason that TYPES lists."""
+    """An answer of 4xx or 5xx, by the reason that TYPES lists; `threat` is the kind of threat that the request is."""
 
     def __init__(
         self,
@@ -61,10 +63,12 @@ class Problem(Exception):
         headers: Iterable[tuple[bytes, bytes]] = (),
         error: str | None = None,
         members: Mapping[str, Any] | None = None,
+        threat: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.error = error
         self.members = members or {}
+        self.threat = threat
         self.type = TYPES[reason]
         self.detail = detail
         self.errors = tuple(errors)
@@ -100,7 +104,8 @@ def from_remote(error: RemoteError, *, condition: str | None = None) -> Problem:
         headers.append((b"www-authenticate", b'Bearer realm="neoforge"'))
     errors = [FieldError(v.description, _pointer(v.field)) for v in error.violations]
     members = {"methods": error.metadata["methods"].split(",")} if "methods" in error.metadata else {}
-    return Problem(reason, detail, errors=errors, headers=headers, members=members)
+    threat = "brute_force" if reason in _TRIES else None
+    return Problem(reason, detail, errors=errors, headers=headers, members=members, threat=threat)
 
 
 def _mismatch(version: str | None, condition: str | None) -> str:

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from chassis.metrics import begin
 from gateway import metrics
+from gateway.redisline import Keys
 from gateway.tiers import MICROSECONDS, TIERS, Tier
 
 SCRIPT: Final = files("gateway").joinpath("gcra.lua").read_text(encoding="utf-8")
@@ -40,6 +41,8 @@ class Decision:
     now_us: int
     reduced: bool = False
     """Whether it is this gateway's part of the quota that was looked at, since nobody counts for all."""
+    penalty_us: int = 0
+    """How long the address is still refused what needs no identity; 0 without a penalty."""
 
     @property
     def retry_after_s(self) -> int:
@@ -50,6 +53,10 @@ class Decision:
     def reset_s(self) -> int:
         """Whole seconds until more is left than now; 0 when the bucket is full."""
         return self.retry_after_s if not self.allowed else math.ceil(self.more_us / MICROSECONDS)
+
+    def penalised(self) -> "Decision":
+        """Give the decision that the penalty makes of this one."""
+        return replace(self, allowed=False, left=0, retry_us=self.penalty_us)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Both families, from this one decision; X-RateLimit-Reset is in seconds since the epoch."""
@@ -73,10 +80,10 @@ class Uncounted(Exception):
 class Scripts(Protocol):
     """Runs the script in Redis, or says at once that Redis is away."""
 
-    async def run(self, key: str, *arguments: int, patience_s: float | None = None) -> list[int] | None:
+    async def run(self, keys: Keys, *arguments: int, patience_s: float | None = None) -> list[int] | None:
         """Give the script's result; None when Redis does not answer in time, its own or that given."""
 
-    def send(self, key: str, *arguments: int) -> None:
+    def send(self, keys: Keys, *arguments: int) -> None:
         """Run the script after everything asked before, and don't wait for it."""
 
 
@@ -91,8 +98,8 @@ class Limiter:
         self._gateways = gateways
         self._local = LocalBuckets()
 
-    async def take(self, tier: Tier, who: str) -> Decision:
-        """Take one request out of the bucket of `who`.
+    async def take(self, tier: Tier, who: str, record: str | None = None) -> Decision:
+        """Take one request out of the bucket of `who`, and look for a penalty in the `record` of an address.
 
         Raises:
             Uncounted: the tier is strict, and Redis does not answer.
@@ -101,14 +108,16 @@ class Limiter:
         if tier.strict:
             answer = await self._take_strictly(tier, who)
         else:
-            answer = await self._scripts.run(_key(tier, who), tier.interval_us, tier.quota, 1)
+            keys = (_key(tier, who), record) if record else _key(tier, who)
+            answer = await self._scripts.run(keys, tier.interval_us, tier.quota, 1)
         if answer is None:
             metrics.rate_limit_local.inc()
             decision = self._local.take(tier.shared_by(self._gateways), who, time.time_ns() // 1_000)
             return replace(decision, reduced=True)
-        allowed, left, retry_us, more_us, now_us = answer
+        allowed, left, retry_us, more_us, now_us = answer[:5]
+        penalty_us = answer[5] if record else 0
         self._local.learn(tier, who, left, time.time_ns() // 1_000)
-        return Decision(tier, bool(allowed), left, retry_us, more_us, now_us)
+        return Decision(tier, bool(allowed), left, retry_us, more_us, now_us, penalty_us=penalty_us)
 
     async def _take_strictly(self, tier: Tier, who: str) -> list[int]:
         now = asyncio.get_running_loop().time

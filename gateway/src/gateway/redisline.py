@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from redis.exceptions import NoScriptError, RedisError
 
@@ -25,6 +25,11 @@ log = logging.getLogger(__name__)
 
 _RETRY_S: Final = 0.25
 _FAULTS: Final = (RedisError, OSError, TimeoutError)
+
+Keys: TypeAlias = str | tuple[str, ...]
+"""The keys of a script."""
+_Waiting: TypeAlias = tuple[int, tuple[str | int, ...], "asyncio.Future[list[int] | None] | None"]
+"""How many keys, those and the arguments, and who waits for the result."""
 
 
 class RedisLine:
@@ -44,16 +49,16 @@ class RedisLine:
         self._since = 0.0
         """When the first of those that wait came."""
         self._sha = ""
-        self._waiting: list[tuple[tuple[str | int, ...], asyncio.Future[list[int] | None] | None]] = []
+        self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._away = False
 
-    async def run(self, key: str, *arguments: int, patience_s: float | None = None) -> list[int] | None:
+    async def run(self, keys: Keys, *arguments: int, patience_s: float | None = None) -> list[int] | None:
         """Give the script's result; None when Redis does not answer in time, or in this one's own `patience_s`."""
         if self._away:
             return None
         future: asyncio.Future[list[int] | None] = asyncio.get_running_loop().create_future()
-        self._join((key, *arguments), future)
+        self._join(keys, arguments, future)
         timer = self._set_timer(future, self._patience_s if patience_s is None else patience_s)
         # A span of this request's own command, from its place in the line to its result: pipelines serve many traces.
         with self._spans.command("EVALSHA", self._name) as span:
@@ -78,15 +83,16 @@ class RedisLine:
         else:
             future.set_result(None)
 
-    def send(self, key: str, *arguments: int) -> None:
+    def send(self, keys: Keys, *arguments: int) -> None:
         """Run the script after everything asked before, and don't wait for it."""
         if not self._away:
-            self._join((key, *arguments), None)
+            self._join(keys, arguments, None)
 
-    def _join(self, arguments: tuple[str | int, ...], future: "asyncio.Future[list[int] | None] | None") -> None:
+    def _join(self, keys: Keys, arguments: tuple[int, ...], future: "asyncio.Future[list[int] | None] | None") -> None:
         if not self._waiting:
             self._since = time.perf_counter()
-        self._waiting.append((arguments, future))
+        named = (keys,) if isinstance(keys, str) else keys
+        self._waiting.append((len(named), (*named, *arguments), future))
         self._wake.set()
 
     async def keep_going(self) -> None:
@@ -102,15 +108,13 @@ class RedisLine:
             except _FAULTS as fault:
                 await self._wait_out(fault, batch)
 
-    async def _carry(
-        self, batch: Sequence[tuple[tuple[str | int, ...], asyncio.Future[list[int] | None] | None]]
-    ) -> None:
+    async def _carry(self, batch: "Sequence[_Waiting]") -> None:
         while batch:
             if not self._sha:
                 self._sha = await self._redis.script_load(self._script)
             pipeline: Pipeline = self._redis.pipeline(transaction=False)
-            for arguments, _ in batch:
-                pipeline.evalsha(self._sha, 1, *arguments)
+            for keys, arguments, _ in batch:
+                pipeline.evalsha(self._sha, keys, *arguments)
             results = await pipeline.execute(raise_on_error=False)
             unknown = []
             for entry, result in zip(batch, results, strict=True):
@@ -118,20 +122,16 @@ class RedisLine:
                     unknown.append(entry)
                 elif isinstance(result, Exception):
                     raise result
-                elif entry[1] is not None:
-                    _settle(entry[1], result)
+                elif entry[2] is not None:
+                    _settle(entry[2], result)
             if unknown:
                 self._sha = ""
             batch = unknown
 
-    async def _wait_out(
-        self,
-        fault: BaseException,
-        batch: Sequence[tuple[tuple[str | int, ...], asyncio.Future[list[int] | None] | None]],
-    ) -> None:
-        log.warning("redis is away, limiting in memory: %s", fault)
+    async def _wait_out(self, fault: BaseException, batch: "Sequence[_Waiting]") -> None:
+        log.warning("redis is away for %s, deciding without: %s", self._name, fault)
         self._away = True
-        for _, future in (*batch, *self._waiting):
+        for *_, future in (*batch, *self._waiting):
             if future is not None:
                 _settle(future, None)
         self._waiting.clear()
@@ -142,7 +142,7 @@ class RedisLine:
                 self._away = False
             except _FAULTS:
                 continue
-        log.warning("redis is back")
+        log.warning("redis is back for %s", self._name)
 
 
 def _settle(future: "asyncio.Future[list[int] | None]", result: list[int] | None) -> None:

@@ -16,7 +16,7 @@ from chassis import cancelling, memory
 from chassis.admission import Admission
 from chassis.rpc.channel import Channel
 from chassis.settings import Environment
-from gateway import health, queues, ratelimit
+from gateway import health, penalties, queues, ratelimit
 from gateway.app import build
 from gateway.cache import SharedCache
 from gateway.headers import protecting
@@ -74,6 +74,8 @@ async def running(
         sources = [at_url(settings.jwks_url, client)] if settings.jwks_url else []
         keys = KeySet(sources + ([of_auth(verification)] if verification else []))
         line = RedisLine(redis, "gcra", ratelimit.SCRIPT, settings.redis_patience_s)
+        fines = RedisLine(redis, "penalties", penalties.SCRIPT, settings.redis_patience_s)
+        penalised = penalties.Penalties(fines, settings.penalties)
         cache = SharedCache(LastGood(redis), settings.public_cache_bytes, clock)
         stack.push_async_callback(cache.close)
         readiness = health.Readiness(
@@ -93,6 +95,7 @@ async def running(
                 keys, settings.token_issuer, settings.token_audience, verification, revocations
             ),
             limiter=ratelimit.Limiter(line, settings.gateway_replicas),
+            penalties=penalised,
             admission=admission,
             readiness=readiness,
             cache=cache,
@@ -102,8 +105,10 @@ async def running(
             invitations=InvitationsServiceStub(projects_channel),
         )
         works = [admission.watch(), line.keep_going(), keys.keep_fresh(), readiness.watch(), queues.watch(redis)]
+        works += [fines.keep_going(), penalties.watch(redis)]
         works += [revocations.follow()] if revocations else []
         stack.push_async_callback(cancelling.end, *map(asyncio.create_task, works))
+        stack.push_async_callback(penalised.close)
         app = build(parts)
         memory.give_back()
         yield parts, app

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from chassis.settings import Address, Environment, Names, ProcessSettings, RedisUrl, in_production, split
+from gateway.penalties import Rules
 from gateway.tiers import TIERS, Tier, parse_tiers
 
 Network = IPv4Network | IPv6Network
@@ -65,6 +66,18 @@ class GatewaySettings(ProcessSettings):
     quotas: Names = ()
     """Changes to the rate limits, each `tier=requests/seconds`, for example `reads=6000/60`."""
 
+    penalty_points: Annotated[int, Field(ge=0, le=1_000_000)] = 100
+    """Points of threats at which an address is penalised; 0: none is."""
+
+    penalty_s: Annotated[int, Field(ge=1, le=3_600)] = 60
+    """How long an address is penalised first; each further time within an hour twice as long."""
+
+    penalty_longest_s: Annotated[int, Field(ge=1, le=86_400)] = 900
+    """How long an address is penalised at most."""
+
+    never_penalised: Names = ()
+    """Networks (CIDR) of addresses that many share, or that are ours: threats from there are counted alone."""
+
     gateway_replicas: Annotated[int, Field(ge=1, le=1_000)] = 1
     """How many gateway processes there are: while Redis is away, each admits its part of every quota."""
 
@@ -78,7 +91,7 @@ class GatewaySettings(ProcessSettings):
 
     drain_s: Annotated[int, Field(gt=0)] = 25
 
-    @field_validator("trusted_proxies", "cors_origins", "quotas", mode="before")
+    @field_validator("trusted_proxies", "cors_origins", "quotas", "never_penalised", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return split(value)
@@ -90,6 +103,13 @@ class GatewaySettings(ProcessSettings):
             ip_network(network)
         if not value and in_production(info):
             raise ValueError("must name the proxies in front in production, or every client has the proxy's address")
+        return value
+
+    @field_validator("never_penalised")
+    @classmethod
+    def _exempt(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)
         return value
 
     @field_validator("cors_origins")
@@ -130,6 +150,12 @@ class GatewaySettings(ProcessSettings):
     def proxies(self) -> tuple[Network, ...]:
         """The trusted proxies' networks."""
         return tuple(ip_network(network) for network in self.trusted_proxies)
+
+    @property
+    def penalties(self) -> Rules:
+        """From when on and how long addresses are penalised; proxies never, since others stand behind them."""
+        never = (*self.proxies, *map(ip_network, self.never_penalised))
+        return Rules(self.penalty_points, self.penalty_s, self.penalty_longest_s, never)
 
     @property
     def public_max_age(self) -> int:
