@@ -61,6 +61,8 @@ def shared_edge(redis_server: Redis, issuer: StandInIssuer, traced: None) -> Ite
         quotas=("anonymous=10/60", "public=10/60", "reads=100/60", "writes=50/60"),
         call_timeout_s=3.0,
         redis_patience_s=1.0,  # exact counts must not depend on how busy the machine is
+        penalty_s=3_600,  # longer than any test
+        penalty_longest_s=14_400,
     )
     edge.start()
     yield edge
@@ -91,6 +93,7 @@ def shared_public_edge(redis_server: Redis, issuer: StandInIssuer, traced: None)
         public_patience_s=20.0,
         call_timeout_s=30.0,
         redis_patience_s=1.0,
+        penalty_s=3_600,
     )
     edge.start()
     yield edge

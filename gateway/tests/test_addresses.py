@@ -61,6 +61,9 @@ def test_ports_brackets_and_mapped_addresses_are_understood(hop: str, address: s
         ("for=198.51.100.7, for=unknown", "10.0.0.1"),
         ('for="198.51.100.7,1.1.1.1"', "10.0.0.1"),
         ("by=198.51.100.7", "10.0.0.1"),
+        ('for="[2001:db8::1]";host="a;for=1.1.1.1,b", for=10.1.1.1', "2001:db8::1"),
+        ('host="a;for=1.1.1.1";for=198.51.100.7', "198.51.100.7"),
+        ("for=198.51.100.7;", "198.51.100.7"),
     ],
 )
 def test_forwarded_is_read_as_rfc_7239_writes_it(field: str, address: str) -> None:
@@ -74,6 +77,22 @@ def test_a_mapped_peer_is_matched_against_networks_of_ipv4() -> None:
 @given(st.lists(st.ip_addresses().map(str) | st.text(st.characters(codec="latin-1", exclude_characters=","))))
 def test_what_a_client_writes_left_of_its_own_address_changes_nothing(prefix: list[str]) -> None:
     assert resolve("10.0.0.1", ",".join([*prefix, "198.51.100.7"]).strip()) == "198.51.100.7"
+
+
+@given(
+    st.lists(st.text('for=1.,;"\\\\[]: x', max_size=20) | st.just('for=1.1.1.1;x="'), max_size=4),
+    st.sampled_from(["198.51.100.7", '"198.51.100.7:99"', '"[2001:db8:7::1]"', '"[2001:db8:7::1]:99";host="a,b;c"']),
+    st.sampled_from([",", ", "]),
+)
+def test_a_quote_that_a_client_leaves_open_hides_nothing_that_the_proxy_says(
+    forged: list[str], seen: str, comma: str
+) -> None:
+    told = comma.join([*forged, f"for={seen}"])
+    assert resolve("10.0.0.1", told, header="forwarded") in {"198.51.100.7", "2001:db8:7::1"}
+
+
+def test_a_list_without_end_is_walked_no_further_than_a_proxy_could_have_written() -> None:
+    assert resolve("10.0.0.1", '"' + "," * 30_000 + ", for=10.2.2.2", header="forwarded") == "10.2.2.2"
 
 
 @given(st.integers(0, 2**64 - 1))

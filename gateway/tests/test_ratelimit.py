@@ -1,4 +1,3 @@
-import asyncio
 import itertools
 import re
 import time
@@ -12,11 +11,8 @@ import pytest
 import redis as redis_client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from redis.asyncio import Redis as AsyncRedis
 
-from chassis.embedded.redis import Redis as RedisServer
 from gateway.ratelimit import SCRIPT, Decision, LocalBuckets
-from gateway.redisline import RedisLine
 from gateway.testing.edge import Edge
 from gateway.testing.issuer import StandInIssuer
 from gateway.tiers import TIERS, Tier, parse_tiers
@@ -216,22 +212,9 @@ def test_a_refusal_can_be_read_by_scripts_of_the_console(client: httpx.Client) -
 
 
 @pytest.fixture
-def counting_edge(edge: Edge, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edge]:
-    """The gateway with all the patience for Redis that a busy machine may need: every request is counted there."""
-    redis = AsyncRedis.from_url(redis_server.url, socket_timeout=UNHURRIED_S, socket_connect_timeout=UNHURRIED_S)
-    line = RedisLine(redis, "gcra", SCRIPT, UNHURRIED_S)
-
-    async def start() -> asyncio.Task[None]:
-        return asyncio.create_task(line.keep_going())
-
-    async def stop(going: asyncio.Task[None]) -> None:
-        going.cancel()
-        await redis.aclose()
-
-    monkeypatch.setattr(edge.parts.limiter, "_scripts", line)
-    going = edge.run(start())
-    yield edge
-    edge.run(stop(going))
+def counting_edge(edge: Edge) -> Iterator[Edge]:
+    with edge.unhurried():
+        yield edge
 
 
 def test_a_crowd_gets_exactly_the_burst(counting_edge: Edge, issuer: StandInIssuer) -> None:

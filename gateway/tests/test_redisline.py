@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from chassis.embedded.redis import Redis as RedisServer
 from gateway.ratelimit import SCRIPT, Limiter, Uncounted
-from gateway.redisline import RedisLine
+from gateway.redisline import Keys, RedisLine
 from gateway.tiers import Tier
 
 TIER = Tier("reads", 1_000, 24 * 60 * 60)
@@ -149,10 +149,10 @@ async def test_who_was_counted_in_redis_does_not_begin_with_a_full_bucket_in_mem
 
         away = False
 
-        async def run(self, _key: str, *_arguments: int, **_options: float) -> list[int] | None:
+        async def run(self, _key: Keys, *_arguments: int, **_options: float) -> list[int] | None:
             return None if self.away else [1, 2, 0, 1, 1_700_000_000_000_000]
 
-        def send(self, _key: str, *_arguments: int) -> None:
+        def send(self, _key: Keys, *_arguments: int) -> None:
             raise AssertionError("nothing is given back here")
 
     redis, tier = Counting(), Tier("reads", 5, 3_600)

@@ -7,13 +7,16 @@ What stands left of the first untrusted address was written by the client and is
 import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from itertools import islice
 from typing import Final
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_FOR: Final = re.compile(r'(?:^|;)\s*for\s*=\s*("(?:[^"\\]|\\.)*"|[^;,\s]*)', re.IGNORECASE)
-_ELEMENTS: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
+_PAIR: Final = re.compile(r'\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;"]*)\s*(?:;|$)')
+_WHOLE: Final = re.compile(r'(?:[^"]|"(?:[^"\\]|\\.)*")*')
+_LONGEST_ELEMENT: Final = 512
+"""Characters; what is longer no proxy of ours has written."""
 _LONGEST_CHAIN: Final = 32
 """Hops looked at; more are no real proxies, and the walk must stay cheap."""
 
@@ -91,9 +94,34 @@ def _hops(headers: Sequence[tuple[bytes, bytes]], header: bytes) -> Iterator[str
     """Every hop from the nearest to the farthest; several lines are one list (RFC 9110, section 5.3)."""
     joined = ",".join(value.decode("latin-1") for name, value in headers if name == header)
     if header == b"forwarded":
-        elements = _ELEMENTS.findall(joined)[-_LONGEST_CHAIN:]
-        for element in reversed(elements):
-            found = _FOR.search(element)
-            yield found.group(1) if found else "unknown"
+        for element in islice(_elements(joined), _LONGEST_CHAIN):
+            yield _for(element)
     else:
         yield from reversed(joined.split(",")[-_LONGEST_CHAIN:])
+
+
+def _elements(joined: str) -> Iterator[str]:
+    """Every element of a list from its end, each the shortest that leaves no quote open.
+
+    Read from the left, a quote that the client leaves open would swallow what the proxy behind it appends.
+    """
+    end = start = len(joined)
+    while start >= 0:
+        start = joined.rfind(",", 0, start)
+        element = joined[start + 1 : end]
+        if len(element) > _LONGEST_ELEMENT:
+            return
+        if _WHOLE.fullmatch(element):
+            if element.strip():
+                yield element
+            end = start
+
+
+def _for(element: str) -> str:
+    """Give the value of `for` in an element, outside of what is quoted."""
+    at = 0
+    while found := _PAIR.match(element, at):
+        if found[1].lower() == "for":
+            return found[2]
+        at = found.end()
+    return "unknown"

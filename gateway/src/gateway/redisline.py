@@ -8,7 +8,6 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from redis.exceptions import NoScriptError, RedisError
@@ -18,6 +17,8 @@ from gateway import metrics
 from gateway.redisspans import RedisSpans
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from redis.asyncio import Redis
     from redis.asyncio.client import Pipeline
 

@@ -63,7 +63,7 @@ _ENCODED_TIMES: Final = 3
 def of_path(target: bytes) -> str | None:
     """Give the kind of threat in a path that has no route, as it was sent; None for an honest mistake."""
     path = target.partition(b"?")[0].decode("latin-1")
-    for _ in range(_ENCODED_TIMES):
+    for _ in range(_ENCODED_TIMES + 1):
         if _UPWARDS.search(path):
             return "traversal"
         decoded = unquote(path, "latin-1")

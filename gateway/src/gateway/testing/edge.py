@@ -3,9 +3,15 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from redis.asyncio import Redis
+
+from chassis import cancelling
+from gateway import penalties, ratelimit
+from gateway.redisline import RedisLine
 from gateway.serving import http_server, running
 from gateway.settings import GatewaySettings
 from gateway.testing.issuer import AUDIENCE, ISSUER, StandInIssuer
@@ -57,6 +63,35 @@ class Edge:
     def call_soon(self, act: Callable[[], object]) -> None:
         """Have the gateway's loop do something, and don't wait for it."""
         self._loop.call_soon_threadsafe(act)
+
+    @contextmanager
+    def unhurried(self) -> Iterator[None]:
+        """Have every request counted in Redis, with all the patience that a busy machine may need."""
+        parts = self.parts
+        counters: tuple[tuple[Any, str, str], ...] = (
+            (parts.limiter, "gcra", ratelimit.SCRIPT),
+            (parts.penalties, "penalties", penalties.SCRIPT),
+        )
+        redis = Redis.from_url(self._redis_url, socket_timeout=_WAIT_S, socket_connect_timeout=_WAIT_S)
+        lines = [RedisLine(redis, name, script, _WAIT_S) for _, name, script in counters]
+        hurried = [counter._scripts for counter, _, _ in counters]  # noqa: SLF001 - tests alone exchange them
+
+        async def begin() -> list[asyncio.Task[None]]:
+            return [asyncio.create_task(line.keep_going()) for line in lines]
+
+        async def end(going: list[asyncio.Task[None]]) -> None:
+            await cancelling.end(*going)
+            await redis.aclose()
+
+        going = self.run(begin())
+        for (counter, _, _), line in zip(counters, lines, strict=True):
+            counter._scripts = line  # noqa: SLF001
+        try:
+            yield
+        finally:
+            for (counter, _, _), line in zip(counters, hurried, strict=True):
+                counter._scripts = line  # noqa: SLF001
+            self.run(end(going))
 
     def forget(self) -> None:
         """Empty the cache of public answers, and be no longer ahead."""
