@@ -191,7 +191,7 @@ def test_what_never_became_a_request_costs_points_as_well(edge: Edge, client: ht
             connection.sendall(lines.encode())
             while connection.recv(65_536):
                 pass
-    wait_for(lambda: kind(client.get(PATH, headers=ATTACKER)) == PENALISED, 60, every_s=10, what="a penalty")
+    wait_for(lambda: kind(client.get(PATH, headers=ATTACKER)) == PENALISED, 60, what="a penalty")
 
 
 def test_what_is_kept_for_everyone_is_still_given_and_no_service_asked(

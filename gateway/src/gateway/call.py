@@ -54,6 +54,7 @@ class Call(Request):
         self._declaration = declaration
         self._public = declaration.public
         self._outlives_service = declaration.outlives_service
+        self._spared = declaration.outlives_service or declaration.for_programs
         self._credentials = declaration.credentials
         self._about_account = declaration.about_account
         self._wait_s = preferred_wait(scope["headers"])
@@ -77,7 +78,7 @@ class Call(Request):
             return
         if self._public and not any(name == b"authorization" for name, _ in self.scope["headers"]):
             self.caller = Caller(address=address)
-            record = None if self._outlives_service else parts.penalties.record(address)
+            record = None if self._spared else parts.penalties.record(address)
             await self._take("public", bucket(address), record)
             return
         try:

@@ -68,6 +68,8 @@ class Declaration:
     outlives_service: bool = False
     """Whether a public read's last answer is given on while a new one is fetched, and while there is none to be had:
     for what stays true enough a while longer, and what nobody takes back from the public."""
+    for_programs: bool = False
+    """Whether a penalised address gets it too, since programs there need it for people: the keys of our tokens."""
     embedded: bool = False
     """Whether other pages and programs fetch it by addresses of their own making: what its query names beyond what the
     route knows (`?t=1764160000`, against caches) is passed over there, and refused everywhere else."""

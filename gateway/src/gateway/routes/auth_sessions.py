@@ -260,7 +260,10 @@ async def revoke_other_sessions(call: Call) -> Answer:
     return Answer(to_json({"revoked_sessions": reply.message.revoked_sessions}))
 
 
-@keys.serve(_PATH + "/jwks.json", Declaration(Kind.READ, "GET", KeySet, tagged=Tagged.CONTENT, public=True))
+@keys.serve(
+    _PATH + "/jwks.json",
+    Declaration(Kind.READ, "GET", KeySet, tagged=Tagged.CONTENT, public=True, for_programs=True),
+)
 async def get_key_set(call: Call) -> Answer:
     """Give the public keys that access tokens are signed with, as a JWK set (RFC 7517)."""
     reply = await call.ask(stubs(call).verification.GetKeySet, GetKeySetRequest())
