@@ -1,4 +1,5 @@
-"""Writes what is made from code and the register: dashboards, rules on error budgets, the page of metrics, rate limits.
+"""Writes what is made from code and the register: dashboards, rules on error budgets, the page of metrics, rate limits,
+kinds of threats.
 
 Run from the root of the repository: `python -m ops.generate`.
 """
@@ -20,13 +21,14 @@ from ops.grafana import boards
 from ops.grafana.service import service
 from ops.prometheus import alerting, cases, notification, presence, slo
 
-from gateway import tiers
+from gateway import threats, tiers
 
 DASHBOARDS = ROOT / "ops" / "grafana" / "dashboards"
 PROMETHEUS = ROOT / "ops" / "prometheus"
 PAGE = ROOT / "docs" / "metrics.md"
 API = ROOT / "docs" / "api.md"
 WATCHING = ROOT / "docs" / "watching.md"
+THREATS = ROOT / "docs" / "threats.md"
 _HEAD = "# Made by `make gen` from {}, which says where the numbers come from; changes belong there.\n"
 
 
@@ -61,6 +63,7 @@ def files() -> dict[Path, str]:
             made[file] = alerting.with_runbooks(file.read_text(encoding="utf-8"))
     made[PAGE] = page()
     made[API] = _filled(API, "tiers", tiers.table())
+    made[THREATS] = _filled(THREATS, "threats", threats.table())
     made[WATCHING] = _filled(WATCHING, "promises", "\n".join(promises.table()) + "\n")
     return made
 

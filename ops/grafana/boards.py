@@ -88,6 +88,9 @@ def edge() -> Dashboard:
         .with_panel(lines("Answers in the cache", NUMBER, ("sum(cache_entries)", "kept"), ("sum(rate(cache_evictions_total[$__rate_interval]))", "made room, a second")))
         .with_row(row("Threats"))
         .with_panel(lines("Threats by kind", PER_SECOND, ("sum by (kind) (rate(threats_total[$__rate_interval]))", "{{kind}}")))
+        .with_panel(lines("Refused by Envoy before the gateway", PER_SECOND, (f"sum(rate(envoy_http_downstream_cx_protocol_error{{{EDGE}}}[$__rate_interval]))", "smuggling, oversized heads and noise"), (f"sum(rate(envoy_http_downstream_rq_failed_path_normalization{{{EDGE}}}[$__rate_interval]))", "traversal")))
+        .with_panel(lines("Penalised addresses", NUMBER, ("max(penalised_addresses)", "now")))
+        .with_panel(lines("Penalties", PER_SECOND, ("sum(rate(address_penalties_total[$__rate_interval]))", "that begin"), ("sum(rate(penalty_points_lost_total[$__rate_interval]))", "points lost without Redis")))
         .with_panel(lines("Refused tokens by reason", PER_SECOND, ("sum by (reason) (rate(token_rejections_total[$__rate_interval]))", "{{reason}}")))
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from prometheus_client import Counter
 
 threats = Counter(
     "threats_total",
-    "What looks like an attack, by kind: scanner_path, malformed_token, forged_token, token_reuse, brute_force, "
-    "passkey_copy",
+    "What looks like an attack, by kind: scanner_path, traversal, malformed_token, forged_token, brute_force, "
+    "token_reuse, passkey_copy, oversized, smuggling",
     ("kind",),
 )

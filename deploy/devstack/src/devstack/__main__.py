@@ -25,7 +25,9 @@ def main() -> int:
     ):
         token = commands.add_parser(verb, parents=[based], help=what)
         token.add_argument("person", nargs="?", default="ines")
-    run = commands.add_parser("run", parents=[based], help="a service's command line, with the stack's own settings")
+    run = commands.add_parser(
+        "run", parents=[based], help="the command line of a service or the gateway, with the stack's own settings"
+    )
     run.add_argument("service")
     run.add_argument("arguments", nargs=argparse.REMAINDER, help="for example: jobs waiting")
     envoy_config = commands.add_parser("envoy-config", parents=[based], help="print Envoy's configuration")
@@ -83,15 +85,19 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _become(name: str, arguments: list[str], folders: Folders, ports: Ports) -> NoReturn:
-    """Turn into the command line of a service; raises StackError if there is none of that name."""
+    """Turn into the command line of a service or the gateway; raises StackError if there is none of that name."""
     from devstack.stack import Stack  # noqa: PLC0415
 
     folders.make()
     stack = Stack.of(folders, ports, os.environ)
     services = {service.name: service for service in stack.services}
-    if name not in services:
+    if name == "gateway":
+        told = stack.gateway_environment()
+    elif name in services:
+        told = stack.service_environment(services[name])
+    else:
         raise StackError(f"There is no service {name}; there are: {', '.join(services)}.")
-    environment = {**stack.surroundings, **stack.service_environment(services[name])}
+    environment = {**stack.surroundings, **told}
     os.execve(sys.executable, [sys.executable, "-m", name, *arguments], environment)  # noqa: S606 - no shell is wanted
 
 
