@@ -1,9 +1,11 @@
 """What the parts of a stack are told."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
+from devstack import addresses
 from devstack.folders import Folders
 from devstack.ports import Ports
 from devstack.stack import Stack
@@ -32,3 +34,14 @@ def test_spans_reach_the_trace_page_soon_and_a_collector_of_ones_own_as_it_is_to
     assert to_the_page["OTEL_TRACES_SAMPLER"] == "parentbased_always_on"
     elsewhere = Stack.of(folders, Ports(9000), {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317"})
     assert not {"OTEL_BSP_SCHEDULE_DELAY", "OTEL_TRACES_SAMPLER"} & elsewhere.python_environment().keys()
+
+
+def test_nobody_on_this_machine_is_penalised_under_whichever_of_its_addresses_envoy_knows_them(
+    folders: Folders,
+) -> None:
+    never = Stack.of(folders, Ports(9000), {}).gateway_environment()["NEOFORGE_NEVER_PENALISED"].split(",")
+    assert "127.0.0.1/32" in never
+    for address in addresses.own():
+        assert f"{address}/32" in never
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+            ours.bind((address, 0))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from chassis.embedded.postgresql import PostgreSQL, create_database, create_service, url_of
 from chassis.embedded.process import Command
 from chassis.embedded.redis import Redis
-from devstack import envoy
+from devstack import addresses, envoy
 from devstack.children import Module
 from devstack.loopback import answers
 from devstack.ports import HOST, Ports
@@ -235,6 +235,7 @@ class Stack:
             "NEOFORGE_TOKEN_ISSUER": self.url,
             "NEOFORGE_TOKEN_AUDIENCE": AUDIENCE,
             "NEOFORGE_TRUSTED_PROXIES": "127.0.0.1/32,::1/128",
+            "NEOFORGE_NEVER_PENALISED": ",".join(f"{address}/32" for address in addresses.own()),
             "NEOFORGE_PUBLIC_URL": self.url,
             "NEOFORGE_CORS_ORIGINS": self.url,
         }
