@@ -35,6 +35,20 @@ KNOWN = {
     "a webhook's signing secret": r"\bwhsec_[A-Za-z0-9+/]{16,}",
     "a key of a model's provider": r"\bsk-(?:(?:proj|svcacct|admin|ant|or)-[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{40,})",
     "a personal access token": r"\bnft_[A-Za-z0-9_-]{20,}",
+    "a token of a platform": (
+        r"\b(?:do[opr]_v1_|hf_|hv[sb]\.|dp\.(?:pt|st|ct|sa)\.|shp(?:at|ca|pa|ss)_|sq0(?:atp|csp)-|lin_api_|PMAK-|gl(?:sa|c)_"
+        r"|dckr_[po]at_|rubygems_|sntry[su]_|NRAK-|pul-|AT[AC]TT3xFf|tskey-[a-z]+-|cfut_|ntn_|figd_|ya29\.)"
+        r"(?=[A-Za-z0-9_.=-]*\d)[A-Za-z0-9_.=-]{22,}|\bdapi[0-9a-f]{32}\b|\bhf_[A-Za-z]{34}\b|\bkey-[0-9a-f]{32}\b"
+        r"|\b(?:SK|AC)[0-9a-f]{32}\b|\b[0-9]{8,10}:AA[A-Za-z0-9_-]{33}\b|\.atlasv1\.[A-Za-z0-9_-]{40,}"
+    ),
+    "an address that is a key": (
+        r"\bdiscord(?:app)?\.com/api/webhooks/\d+/[\w-]{40,}|\.webhook\.office\.com/webhookb2/[\w@-]{36,}"
+    ),
+    "a login in a header or a command": (
+        r"(?i:\bauthorization\b[\"']?\s*[:=,]\s*[\"']?(?:basic|bearer|token)\s+)(?=[^\s\"']*\d)[A-Za-z0-9+/._~-]{20,}"
+        r"|\bcurl\b.*\s(?:-u|--user)[ =]?[\"']?[\w.@-]+:[^\s$\"'{<:]{8,}"
+        r"|\bmachine\s+\S+\s+login\s+\S+\s+password\s+[^\s$<]{8,}"
+    ),
     "a JSON Web Token": r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
     "an address with a password": (
         r"\b[a-z][a-z0-9+.-]*://[^\s/:@\"'`{}<>$]*:(?!pw@|password@|%s|%\()[^\s/:@\"'`{}<>$][^\s/@\"'`{}<>]{5,}@"
@@ -43,11 +57,13 @@ KNOWN = {
 PATTERNS = {what: re.compile(pattern) for what, pattern in KNOWN.items()}
 ASSIGNED = re.compile(
     r"""(?ix) (?<![\w.-]) (?<!\$\{)
-    (?P<name> [\w.-]* (?: secret | passw(?:or)?d | passphrase | pwd | token | credential | key) [\w.-]*)
+    (?P<name> [\w.-]* (?: secret | passw(?:or)?d | passphrase | pwd | token | credential | key
+        | (?<![a-z])(?:pass|auth|pat|salt)(?![a-z])) [\w.-]*)
     ["']? \s* (?: = | := | => | : (?!//) ) \s*
     (?: (?P<quote> ["'`]) (?P<quoted> [^"'`\n]{8,}?) (?P=quote) | (?P<bare> [^\s"'`,;)}\]]{8,}) )"""
 )
 PASSWORD = re.compile(r"(?i)(?:passw(?:or)?d|passphrase|pwd)$")
+MIXED = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9]+$")
 SYMBOL = re.compile(r"[!#$%^&*?@~]")
 REFERENCE = re.compile(r"\$[\w{(]|\{\{|\{\w*\}|<\w+>|%\(|%s|^[./~]|^[a-z+]+://|\s")
 """What is no value but says where one comes from: variables, templates, paths, addresses; or is prose."""
@@ -75,7 +91,8 @@ def held_by(found: re.Match[str]) -> bool:
     value = found["quoted"] or found["bare"]
     if REFERENCE.search(value) or WORDS.fullmatch(value) or (found["bare"] and CALL.search(value)):
         return False
-    if PASSWORD.search(found["name"]) and (SYMBOL.search(value) or (found["quoted"] and len(value) >= CHOSEN)):
+    chosen = len(value) >= CHOSEN and (found["quoted"] or MIXED.match(value))
+    if PASSWORD.search(found["name"]) and (SYMBOL.search(value) or chosen):
         return True
     return random_looking(value)
 

@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 
@@ -41,6 +42,12 @@ COLLECTORS = {
     "-traced-https": {"host": "COLLECTOR_HOST", "port": "COLLECTOR_PORT", "tls": True},
 }
 """The collectors that a release of the chart may have, by what its file is called."""
+_FORMS: dict[object, str] = {
+    int: "[0-9]+",
+    float: r"[0-9]*\.?[0-9]+",
+    bool: "[Tt]rue|[Ff]alse|TRUE|FALSE|[01tfynTFYN]|yes|no|on|off",
+}
+"""How numbers and switches are written in an environment."""
 _HEAD = "# Made by `make gen` from {source}; changes belong there.\n"
 
 
@@ -49,12 +56,28 @@ def services() -> list[str]:
     return sorted(path.parent.name for path in (ROOT / "services").glob("*/pyproject.toml"))
 
 
-def settings() -> list[str]:
-    """Give every setting that some process has, as its variable is called."""
+def settings() -> dict[str, str]:
+    """Give every setting that some process has, as its variable is called, and what it may be (see `form`)."""
     kinds = [importlib.import_module(f"{name}.settings").Settings for name in services()]
     kinds.append(importlib.import_module("gateway.settings").GatewaySettings)
     kinds.append(importlib.import_module("chassis.settings").MigrationSettings)
-    return sorted({f"NEOFORGE_{field.upper()}" for kind in kinds for field in kind.model_fields})
+    found: dict[str, set[str]] = {}
+    for kind in kinds:
+        for field, info in kind.model_fields.items():
+            found.setdefault(f"NEOFORGE_{field.upper()}", set()).add(form(info.annotation))
+    return {setting: forms.pop() if len(forms) == 1 else "" for setting, forms in sorted(found.items())}
+
+
+def form(annotation: object) -> str:
+    """Give a regular expression of what a setting of this type may be, or nothing: its process knows better."""
+    if get_origin(annotation) is Literal:
+        return "|".join(get_args(annotation))
+    if get_origin(annotation) in {Union, UnionType}:
+        forms = {form(part) for part in get_args(annotation) if part is not type(None)}
+        return forms.pop() if len(forms) == 1 else ""
+    if get_origin(annotation) is Annotated:
+        return form(get_args(annotation)[0])
+    return _FORMS.get(annotation, "")
 
 
 def envoy(

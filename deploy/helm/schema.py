@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 Schema = dict[str, Any]
 
@@ -15,12 +15,15 @@ _NUMBER = r"[0-9]+(\.[0-9]+)?"
 
 text: Schema = {"type": "string"}
 switch: Schema = {"type": "boolean"}
+host: Schema = {"type": "string", "pattern": r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"}
 name: Schema = {"type": "string", "pattern": _NAME}
 optional_name: Schema = {"anyOf": [{"const": ""}, name]}
 count: Schema = {"type": "integer", "minimum": 0}
 positive: Schema = {"type": "integer", "minimum": 1}
 port: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 percent: Schema = {"type": "integer", "minimum": 1, "maximum": 100}
+some: Schema = {"type": ["integer", "string"], "minimum": 1, "pattern": "^([1-9][0-9]?|100)%$"}
+"""A number or a part of replicas, but not none: a node could never be emptied."""
 cpu: Schema = {"type": ["string", "number"], "pattern": rf"^({_NUMBER}|[0-9]+m)$", "exclusiveMinimum": 0}
 memory: Schema = {"type": ["string", "integer"], "pattern": rf"^{_NUMBER}(k|Ki|M|Mi|G|Gi|T|Ti)$", "minimum": 1_048_576}
 """A number without a unit is of bytes."""
@@ -78,20 +81,29 @@ tolerations = _list(
 parents = _list(
     closed({"group": text, "kind": text, "namespace": name, "name": name, "sectionName": name, "port": port}, ("name",))
 )
+tag: Schema = {"type": "string", "pattern": r"^([A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?$"}
+image_name: Schema = {"type": "string", "pattern": r"^[a-z0-9][-A-Za-z0-9._:/@]*$"}
+repository: Schema = {"type": "string", "pattern": r"^([a-z0-9][-a-z0-9._]*(:[0-9]+)?(/[a-z0-9][-a-z0-9._]*)*)?$"}
 digest: Schema = {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"}
 image = whole(
-    {"repository": text, "tag": text, "digest": digest, "pullPolicy": _texts("Always", "IfNotPresent", "Never")}
+    {"repository": repository, "tag": tag, "digest": digest, "pullPolicy": _texts("Always", "IfNotPresent", "Never")}
 )
 autoscaling = whole({"enabled": switch, "minReplicas": positive, "maxReplicas": positive, "cpuPercent": percent})
 
 
-def _environment(settings: Iterable[str]) -> Schema:
-    """Settings as a map: those that some process has, and what is OpenTelemetry's. Numbers stand in quotes."""
+def _environment(settings: Mapping[str, str]) -> Schema:
+    """Settings as a map: those that some process has, and what is OpenTelemetry's. Numbers stand in quotes.
+
+    What a setting may be is a regular expression, or nothing; a template may be anything, and so may what is empty.
+    """
     value = {"type": ["string", "null"]}
     return {
         "type": "object",
         "additionalProperties": False,
-        "properties": dict.fromkeys(sorted(settings), value),
+        "properties": {
+            setting: value | ({"pattern": rf"^({may}|.*\{{\{{.*)?$"} if may else {})
+            for setting, may in sorted(settings.items())
+        },
         "patternProperties": {"^(OTEL|AWS|PYTHON)_[A-Z0-9_]+$": value},
     }
 
@@ -108,13 +120,15 @@ def _secrets(settings: Iterable[str]) -> Schema:
     }
 
 
-def _shared(settings: Iterable[str]) -> Schema:
+def _shared(settings: Mapping[str, str]) -> Schema:
     return whole(
         {
             "instance": optional_name,
             "environment": _texts("development", "test", "production"),
             "publicUrl": {"type": "string", "pattern": r"^https?://[^/?#]+/?$"},
-            "image": whole({"registry": text, "tag": text, "pullSecrets": _list(closed({"name": name}, ("name",)))}),
+            "image": whole(
+                {"registry": repository, "tag": tag, "pullSecrets": _list(closed({"name": name}, ("name",)))}
+            ),
             "env": _environment(settings),
             "secrets": _secrets(settings),
             "checkSecrets": switch,
@@ -141,7 +155,7 @@ def _shared(settings: Iterable[str]) -> Schema:
     )
 
 
-def of_a_process(settings: list[str], processes: list[str]) -> Schema:
+def of_a_process(settings: Mapping[str, str], processes: list[str]) -> Schema:
     """The values of charts/service, where others may be named by these names alone."""
     callers = ["edge", *processes, *(f"{process}-worker" for process in processes if process != "gateway")]
     way = whole({"redis": switch, "to": _list({"enum": processes}), "egress": egress})
@@ -153,12 +167,10 @@ def of_a_process(settings: list[str], processes: list[str]) -> Schema:
         "replicas": count,
         "resources": resources,
         "autoscaling": autoscaling,
-        "podDisruptionBudget": whole(
-            {"enabled": switch, "maxUnavailable": {"anyOf": [count, {"type": "string", "pattern": "^[0-9]+%$"}]}}
-        ),
+        "podDisruptionBudget": whole({"enabled": switch, "maxUnavailable": some}),
         "env": _environment(settings),
         "secrets": _secrets(settings),
-        "required": _list({"enum": settings}),
+        "required": _list({"enum": sorted(settings)}),
         "worker": whole(
             {
                 "enabled": switch,
@@ -166,14 +178,14 @@ def of_a_process(settings: list[str], processes: list[str]) -> Schema:
                 "resources": resources,
                 "autoscaling": autoscaling,
                 "secrets": _secrets(settings),
-                "required": _list({"enum": settings}),
+                "required": _list({"enum": sorted(settings)}),
             }
         ),
         "migrate": whole(
             {
                 "enabled": switch,
                 "secrets": _secrets(settings),
-                "required": _list({"enum": settings}),
+                "required": _list({"enum": sorted(settings)}),
                 "deadlineSeconds": positive,
             }
         ),
@@ -183,10 +195,10 @@ def of_a_process(settings: list[str], processes: list[str]) -> Schema:
                 "path": {"type": "string", "pattern": "^/"},
                 "size": memory,
                 "storageClass": optional_name,
-                "accessModes": _list(_texts("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod")),
+                "accessModes": _list(_texts("ReadWriteOnce", "ReadWriteMany")),
                 "existingClaim": optional_name,
-                "setting": {"enum": ["", *settings]},
-                "instead": {"enum": ["", *settings]},
+                "setting": {"enum": ["", *sorted(settings)]},
+                "instead": {"enum": ["", *sorted(settings)]},
             }
         ),
         "network": whole({"from": _list({"enum": callers}), "database": switch, "serve": way, "worker": way}),
@@ -199,7 +211,7 @@ def of_a_process(settings: list[str], processes: list[str]) -> Schema:
     return {"$schema": _DRAFT, "title": "One process of NeoForge"} | whole(properties, {"enabled"})
 
 
-def of_the_whole(settings: list[str], processes: list[str]) -> Schema:
+def of_the_whole(settings: Mapping[str, str], processes: list[str]) -> Schema:
     """The values of the umbrella; what stands below a process is checked by that process's own chart."""
     pooler = whole(
         {
@@ -216,7 +228,7 @@ def of_the_whole(settings: list[str], processes: list[str]) -> Schema:
         "edge": whole(
             {
                 "enabled": switch,
-                "image": text,
+                "image": image_name,
                 "replicas": count,
                 "resources": resources,
                 "from": peers,
@@ -225,13 +237,13 @@ def of_the_whole(settings: list[str], processes: list[str]) -> Schema:
                 "service": whole({"type": _texts("ClusterIP", "NodePort", "LoadBalancer"), "annotations": labels}),
             }
         ),
-        "route": whole({"enabled": switch, "hostnames": _list(text), "parentRefs": parents}),
+        "route": whole({"enabled": switch, "hostnames": _list(host), "parentRefs": parents}),
         "ingress": whole(
             {
                 "enabled": switch,
                 "className": optional_name,
                 "annotations": labels,
-                "hosts": _list(text),
+                "hosts": _list(host),
                 "tlsSecret": optional_name,
             }
         ),
@@ -239,7 +251,7 @@ def of_the_whole(settings: list[str], processes: list[str]) -> Schema:
         "postgresql": whole(
             {
                 "instances": positive,
-                "image": text,
+                "image": image_name,
                 "size": memory,
                 "storageClass": optional_name,
                 "resources": resources,
@@ -250,7 +262,7 @@ def of_the_whole(settings: list[str], processes: list[str]) -> Schema:
         "roles": whole(
             {
                 "enabled": switch,
-                "image": text,
+                "image": image_name,
                 "adminSecret": optional_name,
                 "passwords": closed({process: name for process in processes if process != "gateway"}),
             }

@@ -49,7 +49,7 @@ def test_envoy_records_the_share_of_traces_that_all_processes_are_told(
 
 @pytest.mark.parametrize(
     ("endpoint", "port", "encrypted"),
-    [("http://otel.example.com", 4317, False), ("https://otel.example.com:14317", 14317, True)],
+    [("http://otel.example.com:4317", 4317, False), ("https://otel.example.com:14317", 14317, True)],
 )
 def test_spans_go_where_the_endpoint_says_and_as_it_says(endpoint: str, port: int, encrypted: bool) -> None:
     found = objects(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)

@@ -75,3 +75,19 @@ def test_a_workflow_may_do_no_more_than_it_says_and_ends_by_itself(file: Path) -
         assert all(re.search("@[0-9a-f]{40}$", use) for use in needed if use), (
             f"{name}: a tag can be moved, a commit not"
         )
+
+
+def test_each_image_of_the_deploy_workflow_keeps_its_own_layers(release: ModuleType) -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())
+    (bake,) = (step["with"] for step in workflow["jobs"]["compose"]["steps"] if "bake-action@" in step.get("uses", ""))
+    assert sorted(bake["targets"].split(",")) == sorted(release.processes())
+    assert bake["source"] == "."
+    for process in release.processes():
+        for way in ("from=type=gha,scope={0}", "to=type=gha,scope={0},mode=max"):
+            assert f"{process}.cache-{way.format(process)}" in bake["set"].splitlines()
+
+
+def test_a_change_of_documentation_is_tested_like_any_other() -> None:
+    text = (ROOT / ".github" / "workflows" / "backend.yml").read_text()
+    ignored = yaml.safe_load(text.replace("\non:", "\n'on':"))["on"]["pull_request"]["paths-ignore"]
+    assert not [pattern for pattern in ignored if pattern.endswith(".md") or pattern.startswith("docs")]

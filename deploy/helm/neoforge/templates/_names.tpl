@@ -12,7 +12,7 @@ app.kubernetes.io/component: serve
 app.kubernetes.io/part-of: neoforge
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{- define "neoforge.podSecurity" -}}
@@ -31,12 +31,12 @@ capabilities: { drop: [ALL] }
 
 {{- /* Where spans go: scheme (http or https), host and port of OTEL_EXPORTER_OTLP_ENDPOINT; nothing without it. */}}
 {{- define "neoforge.collector" -}}
-{{- with .Values.global.env.OTEL_EXPORTER_OTLP_ENDPOINT }}
+{{- $port := include "service.collectorPort" . | trim }}
+{{- with tpl (.Values.global.env.OTEL_EXPORTER_OTLP_ENDPOINT | default "") . }}
 {{- $url := urlParse . }}
-{{- $port := splitList ":" $url.host | last }}
 scheme: {{ $url.scheme }}
 host: {{ $url.hostname }}
-port: {{ ternary $port "4317" (regexMatch "^[0-9]+$" $port) }}
+port: {{ $port }}
 {{- end }}
 {{- end }}
 

@@ -25,9 +25,9 @@ app.kubernetes.io/component: {{ .component }}
 {{- define "service.labels" -}}
 {{ include "service.selector" . }}
 app.kubernetes.io/part-of: neoforge
-app.kubernetes.io/version: {{ include "service.tag" .root | quote }}
+app.kubernetes.io/version: {{ include "service.tag" .root | trunc 63 | trimAll "-_." | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{- define "service.tag" -}}{{ .Values.image.tag | default .Values.global.image.tag | default .Chart.AppVersion }}{{- end }}
@@ -65,10 +65,17 @@ annotations:
 {{- end -}}
 {{- end }}
 
-{{/* The port of OTEL_EXPORTER_OTLP_ENDPOINT, which is gRPC's own where it names none. */}}
+{{/*
+The port of OTEL_EXPORTER_OTLP_ENDPOINT, of a process's own or of all. It must be said: exporters of processes would take 443
+where there is none, and Envoy's 4317.
+*/}}
 {{- define "service.collectorPort" -}}
-{{- with .Values.global.env.OTEL_EXPORTER_OTLP_ENDPOINT }}
+{{- $env := mergeOverwrite (deepCopy .Values.global.env) (deepCopy (.Values.env | default dict)) -}}
+{{- with tpl (get $env "OTEL_EXPORTER_OTLP_ENDPOINT" | default "") . }}
 {{- $port := splitList ":" (urlParse .).host | last }}
-{{- ternary $port "4317" (regexMatch "^[0-9]+$" $port) }}
+{{- if not (and (hasPrefix "http" .) (regexMatch "^[0-9]+$" $port)) }}
+{{- fail (printf "\n\nOTEL_EXPORTER_OTLP_ENDPOINT is %s: it must be an address with a port, such as http://otel-collector.monitoring:4317.\n" .) }}
+{{- end }}
+{{- $port }}
 {{- end }}
 {{- end }}

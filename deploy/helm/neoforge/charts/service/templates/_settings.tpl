@@ -55,7 +55,11 @@ Each takes (dict "root" . "component" "serve" | "worker" | "migrate").
     {{- $_ := set $all "NEOFORGE_TLS_KEY" "/run/secrets/tls/tls.key" -}}
   {{- end -}}
 {{- end -}}
+{{- $own := keys $all -}}
 {{- range $setting, $value := mergeOverwrite (deepCopy $root.Values.global.env) (deepCopy $root.Values.env) -}}
+  {{- if has $setting $own -}}
+    {{- fail (printf "\n\n%s: %s is the chart's own to set, by what else stands in the values (%s). Take it out of env.\n" $name $setting (ternary "global.environment" "kind, global.tls" (eq $setting "NEOFORGE_ENVIRONMENT"))) -}}
+  {{- end -}}
   {{- if not (kindIs "invalid" $value) -}}{{- $_ := set $all $setting (tpl $value $root) -}}{{- end -}}
 {{- end -}}
 {{- range $setting, $source := include "service.secrets" . | fromYaml -}}
@@ -64,6 +68,7 @@ Each takes (dict "root" . "component" "serve" | "worker" | "migrate").
   {{- end -}}
   {{- $_ := set $all (printf "%s_FILE" $setting) (printf "/run/secrets/neoforge/%s" $setting) -}}
 {{- end -}}
+{{- if ne .component "migrate" -}}{{- include "service.inTime" (dict "root" $root "settings" $all) -}}{{- end -}}
 {{- if and (ne .component "migrate") (include "service.stores" $root) -}}
   {{- $folder := get $all $root.Values.storage.setting | default "" -}}
   {{- if and $folder (not (hasPrefix (printf "%s/" $root.Values.storage.path) (printf "%s/" $folder))) -}}
