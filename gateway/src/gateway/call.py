@@ -42,6 +42,8 @@ class Call(Request):
         super().__init__(scope, receive)
         self.parts: Parts = scope["app"].state.parts
         self.caller: Caller = NOBODY
+        self.proof: Proof | None = None
+        """What the caller's token proves, where one was sent."""
         self.preconditions: Preconditions = NONE
         self.lacks_if_match = False
         """Whether it is a change that must have If-Match and has none."""
@@ -205,6 +207,7 @@ class Call(Request):
             raise Problem("FORBIDDEN", "A personal access token reaches nothing about the account and its sessions.")
         if not proof.may_write and self._kind is not Kind.READ:
             raise Problem("FORBIDDEN", "This personal access token may only read.", headers=[_NEEDS_WRITE])
+        self.proof = proof
         self.caller = proof.caller(self.scope["neoforge.address"])
 
     async def _take(self, tier: str, who: str) -> None:

@@ -12,6 +12,7 @@ from gateway.health import Readiness
 from gateway.identity import Authenticator
 from gateway.ratelimit import Limiter
 from gateway.settings import GatewaySettings
+from gateway.streams.places import Streams
 from gateway.tiers import Tier
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Parts:
     admission: Admission
     readiness: Readiness
     cache: SharedCache
+    streams: Streams
     services: Mapping[object, Any]
     """The stubs of every service that is there, by their class (services.py)."""
 

@@ -1,20 +1,12 @@
 """Following a ticket: everything that its reader may see, each once, in order, from wherever they were."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-import psycopg
-import pytest
-
-from chassis.errors import RemoteError
 from chassis.identity import Caller
 from chassis.rpc.client import watch
-from chassis.service import RunningService, Service
 from chassis.testing.client import Client
-from chassis.testing.plugin import Logins, tls_of
-from chassis.testing.waiting import until
 from neoforge.support.v1 import tickets_pb2 as tickets
 from neoforge.support.v1 import watching_pb2 as pb
 from neoforge.support.v1.watching_pb2_grpc import TicketWatchServiceStub
