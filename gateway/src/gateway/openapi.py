@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
 
 from gateway import cspreports, links, probes, problems
 from gateway.body import FORM
@@ -105,6 +106,7 @@ def describe(declaration: Declaration, path: str) -> dict[str, Any]:
     return {
         "status_code": int(declaration.success),
         "response_model": None,
+        "response_class": JSONResponse if declaration.media_type == "application/json" else Response,
         "responses": _responses(declaration, path),
         "openapi_extra": extra,
     }

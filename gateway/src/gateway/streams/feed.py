@@ -21,6 +21,7 @@ BEGIN_S: Final = 2.0
 """How long a stream waits to begin while its service is not there: as any call does."""
 RESUME_S: Final = 30.0
 """How long it waits to go on: longer than a service takes to restart."""
+_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
 _RESUMABLE: Final = frozenset(
     {
@@ -50,33 +51,38 @@ class Feed:
     and who listens may miss one that was followed by another."""
 
     async def follow(
-        self, after: str, *, caller: Caller, request_id: str, patience_s: float = RESUME_S
+        self, after: str, *, caller: Caller, request_id: str, patience_s: float | None = None
     ) -> AsyncGenerator[Event, None]:
         """Give the events after one, and go on by another call when one breaks off. To be closed.
 
         Raises:
-            RemoteError: what the service said; or the last failure, when for `patience_s` no call could go on.
+            RemoteError: what the service said; or the last failure, when for `patience_s` (else RESUME_S) no call
+                could go on.
         """
+        patience_s = RESUME_S if patience_s is None else patience_s
         begun = False
-        give_up, pause_s = time.monotonic() + BEGIN_S, 0.05
+        give_up, pause_s = time.monotonic() + BEGIN_S, _PAUSE_S
         while True:
             if not self.rpc.channel.connected:
                 await self.rpc.channel.reached(give_up - time.monotonic())
-            failure = None
+            failure, called_at = None, time.monotonic()
             try:
                 call = watch(self.rpc, self.request(after), caller=caller, request_id=request_id)
                 async with aclosing(call) as messages:
                     async for message in messages:
                         event = self.read(message)
-                        begun, give_up, pause_s = True, math.inf, 0.05
-                        after = event.id
+                        if event.id != after:
+                            give_up = math.inf
+                        begun, after = True, event.id
                         yield event
             except RemoteError as failed:
                 failure = failed
             if failure is not None and failure.code not in (_RESUMABLE if begun else {grpc.StatusCode.UNAVAILABLE}):
                 raise failure
-            give_up = min(give_up, time.monotonic() + (patience_s if begun else BEGIN_S))
-            if time.monotonic() >= give_up:
+            now = time.monotonic()
+            if begun and (give_up == math.inf or now - called_at >= patience_s):  # it had gone on
+                give_up, pause_s = now + patience_s, _PAUSE_S
+            if now >= give_up:
                 raise failure or RemoteError(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE", "the call ended")
             await asyncio.sleep(random.uniform(0.5, 1) * pause_s)  # noqa: S311 - spreads who comes back
             pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)

@@ -23,8 +23,13 @@ class StandInPage(Told, page_pb2_grpc.PageServiceServicer):
         self.watched = Lasting()
         """What is told of the page to who follows it: each time all that was told last."""
 
-    def WatchPage(self, request: page_pb2.WatchPageRequest, context: Any) -> "AsyncIterator[Any]":
-        return self.watched.follow(max(0, len(self.watched.told) - 1), context)
+    async def follow(self, request: page_pb2.WatchPageRequest, context: Any) -> "AsyncIterator[Any]":
+        """Begin with what was told last."""
+        del request
+        async for told in self.watched.follow(max(0, len(self.watched.told) - 1), context):
+            yield told
+
+    WatchPage = follow
 
 
 class StandInIncidents(Told, incidents_pb2_grpc.IncidentServiceServicer):

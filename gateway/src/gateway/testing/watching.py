@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     import grpc
 
+    from gateway.testing.listener import Listener
+
 
 class Lasting:
     """What is `told` goes to all who follow; `refusal`, once there is one, ends their calls. Used in the server's loop.
@@ -78,7 +80,8 @@ class StandInTickets(watching_pb2_grpc.TicketWatchServiceServicer):
         message = tickets_pb2.Message(id=id_, ticket_id=TICKET, body=body)
         self.happened.tell(pb.WatchTicketResponse(position=id_, entry=entry, message=message, ticket=_ticket()))
 
-    async def WatchTicket(self, request: pb.WatchTicketRequest, context: Any) -> "AsyncIterator[Any]":
+    async def follow(self, request: pb.WatchTicketRequest, context: Any) -> "AsyncIterator[Any]":
+        """Begin with the ticket, or after an entry, and go on with what happens to it."""
         self.after.append(request.after)
         self.callers.append(dict(context.invocation_metadata())[SUBJECT])
         if request.id != TICKET:
@@ -95,6 +98,8 @@ class StandInTickets(watching_pb2_grpc.TicketWatchServiceServicer):
         async for told in self.happened.follow(reached, context):
             yield told
 
+    WatchTicket = follow
+
     def add_to(self, server: "grpc.aio.Server") -> None:
         """Answer on this server."""
         watching_pb2_grpc.add_TicketWatchServiceServicer_to_server(self, server)
@@ -103,6 +108,11 @@ class StandInTickets(watching_pb2_grpc.TicketWatchServiceServicer):
 def entry_id(number: int) -> str:
     """Give the id of the ticket's entry of that number, from 0."""
     return f"018f0000-0000-7000-9000-{number:012x}"
+
+
+def bodies(listener: "Listener") -> list[str]:
+    """Give the texts of the replies that came."""
+    return [event.data["message"]["body"] for event in listener.events if event.name == "replied"]
 
 
 TICKET = "018f0000-0000-7000-a000-000000000001"
