@@ -5,7 +5,7 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, aclosing, asynccontextmanager, nullcontext
 from typing import Any, Final, Self, TypeAlias
 from uuid import uuid4
 
@@ -116,10 +116,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
                 if not hasattr(replies, "__aiter__"):  # it writes by itself
                     await replies
                     return
-                async for reply in replies:
-                    await context.write(reply)
-                    if method in self._lasting:
-                        measured()
+                async with aclosing(replies):  # when the caller leaves, not when somebody collects what is left of it
+                    async for reply in replies:
+                        await _write(context, reply)
+                        if method in self._lasting:
+                            measured()
 
         wrapped: Handler = make(
             stream if streams else unary,
@@ -187,6 +188,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
         if not KEYS.isdisjoint(metadata):
             raise Unauthenticated("identity is taken only over a channel that is authenticated as a trusted caller")
         return NOBODY
+
+
+async def _write(context: Context, reply: Any) -> None:
+    try:
+        await context.write(reply)
+    except grpc.aio.InternalError:  # by which gRPC says that the caller has gone in this very moment
+        raise asyncio.CancelledError from None
 
 
 class _Measured:
