@@ -62,6 +62,7 @@ class StreamOperation(Operation):
                         events,
                         first,
                         known,
+                        route=self.path_format,
                         proof=call.proof,
                         headers=scope["headers"],
                         heartbeat_s=settings.stream_heartbeat_s,

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from chassis.identity import NOBODY, Caller
+from chassis.metrics import begin
 from gateway import metrics
 from gateway.addresses import bucket
 from gateway.identity import Authenticator, Proof
@@ -18,6 +19,8 @@ from gateway.settings import GatewaySettings
 from gateway.streams.events import Event
 from gateway.streams.feed import Feed, SharedFeed
 from gateway.streams.stream import Stream
+
+begin(metrics.streams_ended, ("left", "slow", "token", "rights", "service", "age", "drain"))
 
 log = logging.getLogger("gateway.streams")
 
@@ -85,7 +88,6 @@ class Streams:
         finally:
             self._open.discard(stream)
             opened.dec()
-            metrics.stream_events.labels(route).inc(stream.told)
 
     async def watch(self) -> None:
         """End the streams of whom the token holds no more, until cancelled."""

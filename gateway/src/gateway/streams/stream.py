@@ -12,6 +12,7 @@ from starlette.types import Receive, Send
 
 from chassis import cancelling
 from chassis.errors import RemoteError
+from gateway import metrics
 from gateway.representation import Headers
 from gateway.streams.events import HEARTBEAT, Event, prelude
 
@@ -43,6 +44,7 @@ class Stream:
         first: Event,
         known: str,
         *,
+        route: str,
         proof: "Proof | None",
         headers: Headers,
         heartbeat_s: float,
@@ -52,6 +54,7 @@ class Stream:
         """What the client's token proves, and the headers with the token."""
         self.told = 0
         """How many events were sent."""
+        self._count = metrics.stream_events.labels(route)
         self._events, self._first, self._known = events, first, known
         self._heartbeat_s = heartbeat_s
         self._ends_at = time.monotonic() + longest_s * random.uniform(1 - _JITTER, 1)  # noqa: S311 - not all at once
@@ -90,7 +93,9 @@ class Stream:
                 if event.id != self._known:
                     await self._write(event.written())
                     self._known = event.id
-                    self.told += bool(event.data)
+                    if event.data:
+                        self.told += 1
+                        self._count.inc()
                 event = await anext(self._events)
         except _Slow:
             return "slow"
