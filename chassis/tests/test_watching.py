@@ -9,7 +9,7 @@ import pytest_asyncio
 from chassis import cancelling, watching
 from chassis.errors import Unavailable
 from chassis.testing.waiting import until
-from chassis.watching import Watches, Watching
+from chassis.watching import Goes, Watches, Watching
 
 LONG_S = 60.0
 
@@ -139,10 +139,10 @@ async def test_who_waits_is_told_that_the_process_goes(watches: Watches, watched
         waiting = asyncio.create_task(watched.other_than(1, "a"))
         await watched.look()
         watches.end()
-        with pytest.raises(Unavailable):
+        with pytest.raises(Goes):
             await waiting
         for late in (watched.other_than(None, "a"), watched.state("a")):
-            with pytest.raises(Unavailable):
+            with pytest.raises(Goes):
                 await late
 
 

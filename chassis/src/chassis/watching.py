@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from google.protobuf.descriptor import ServiceDescriptor
 
-from chassis.errors import DomainError, Unavailable
+from chassis.errors import DomainError
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,10 @@ INTERVAL_S: Final = 1.0
 _PAUSE_S: Final = 0.05
 """The shortest time between two looks: of many writes of this process, those of this time are found by one."""
 _ATTRIBUTE: Final = "__lasts__"
-_GOES: Final = "this replica goes"
+
+
+class Goes(Exception):
+    """This process ends; what lasted here ends with it, without an error, and goes on elsewhere."""
 
 
 def lasting(method: F) -> F:
@@ -79,7 +82,7 @@ class Watching(Generic[K, V]):
 
         Raises:
             DomainError: the database does not answer.
-            Unavailable: this process ends.
+            Goes: this process ends.
         """
         wanted = self._begun + 1
         self._due.set()
@@ -89,19 +92,19 @@ class Watching(Generic[K, V]):
                     raise self._fault
                 return self._states[key]
             await self._looked.wait()
-        raise Unavailable(_GOES)
+        raise Goes
 
     async def other_than(self, known: V | None, key: K) -> V:
         """Give the state of a watched thing as soon as it is another than the one that is known.
 
         Raises:
-            Unavailable: this process ends; another goes on from there.
+            Goes: this process ends.
         """
         while not self._ended:
             if key in self._states and (state := self._states[key]) != known:
                 return state
             await self._looked.wait()
-        raise Unavailable(_GOES)
+        raise Goes
 
     def touch(self, key: K) -> None:
         """Have a look soon, if the thing is watched: this process has changed it."""

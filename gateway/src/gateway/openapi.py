@@ -88,6 +88,15 @@ _SHARED: Final = {
 _BOUNDS: Final = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 """JSON Schema's words for those of Python that pydantic leaves standing behind a validator."""
 _FILE: Final = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+_EVENT: Final = {
+    "type": "object",
+    "description": "Each event of the stream, by its fields (HTML Standard, 9.2).",
+    "properties": {
+        "id": {"type": "string", "description": "What Last-Event-ID is, for what comes after it."},
+        "event": {"type": "string", "description": "What it is called."},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "One line of JSON."},
+    },
+}
 _RETRY: Final = {"Retry-After": _header("Seconds to wait.", {"type": "integer", "minimum": 1})}
 _EXTRA_HEADERS: Final = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": _header("The challenge (RFC 6750).")},
@@ -161,7 +170,7 @@ def _responses(declaration: Declaration, path: str) -> dict[int | str, dict[str,
         if declaration.kind is Kind.READ or declaration.tagged is Tagged.VERSION:
             success["headers"]["ETag"] = _ETAG  # type: ignore[index] # as above
     elif declaration.kind is Kind.READ and not declaration.gives_file:
-        success["content"] = {declaration.media_type: {"schema": {"type": "string"}}}
+        success["content"] = {declaration.media_type: {"schema": _EVENT if declaration.lasts else {"type": "string"}}}
         success["headers"] |= {} if declaration.lasts else {"ETag": _ETAG}  # type: ignore[operator] # as above
     if declaration.gives_file:
         success["content"] = {"*/*": {}}  # bytes of whatever type the file has; a schema would be about none of them

@@ -5,7 +5,7 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, aclosing, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, aclosing, asynccontextmanager, nullcontext, suppress
 from typing import Any, Final, Self, TypeAlias
 from uuid import uuid4
 
@@ -31,6 +31,7 @@ from chassis.errors import (
 )
 from chassis.identity import KEYS, NOBODY, Caller
 from chassis.telemetry import propagator, tracer
+from chassis.watching import Goes
 
 log = logging.getLogger(__name__)
 
@@ -116,11 +117,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
                 if not hasattr(replies, "__aiter__"):  # it writes by itself
                     await replies
                     return
-                async with aclosing(replies):  # when the caller leaves, not when somebody collects what is left of it
-                    async for reply in replies:
-                        await _write(context, reply)
-                        if method in self._lasting:
-                            measured()
+                # Closed when the caller leaves, not when somebody collects what is left of it.
+                async with aclosing(replies):
+                    with suppress(Goes):
+                        async for reply in replies:
+                            await _write(context, reply)
+                            if method in self._lasting:
+                                measured()
 
         wrapped: Handler = make(
             stream if streams else unary,

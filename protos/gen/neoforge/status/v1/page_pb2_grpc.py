@@ -73,7 +73,7 @@ class PageServiceServicer:
 
     def WatchPage(self, request, context):
         """Gives the page at once, and again whenever it is another, within a second or two, for as long as the caller listens.
-        What changes and changes back meanwhile may not be seen. UNAVAILABLE when the replica ends.
+        What changes and changes back meanwhile may not be seen. The call ends without an error when its replica goes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,7 +41,7 @@ class PageServiceStub:
     """
     WatchPage: _grpc.UnaryStreamMultiCallable[_page_pb2.WatchPageRequest, _page_pb2.WatchPageResponse]
     """Gives the page at once, and again whenever it is another, within a second or two, for as long as the caller listens.
-    What changes and changes back meanwhile may not be seen. UNAVAILABLE when the replica ends.
+    What changes and changes back meanwhile may not be seen. The call ends without an error when its replica goes.
     """
 
 @_typing.type_check_only
@@ -57,7 +57,7 @@ class PageServiceAsyncStub(PageServiceStub):
     """
     WatchPage: _aio.UnaryStreamMultiCallable[_page_pb2.WatchPageRequest, _page_pb2.WatchPageResponse]  # type: ignore[assignment]
     """Gives the page at once, and again whenever it is another, within a second or two, for as long as the caller listens.
-    What changes and changes back meanwhile may not be seen. UNAVAILABLE when the replica ends.
+    What changes and changes back meanwhile may not be seen. The call ends without an error when its replica goes.
     """
 
 class PageServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -88,7 +88,7 @@ class PageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_page_pb2.WatchPageResponse], _abc.AsyncIterator[_page_pb2.WatchPageResponse]]:
         """Gives the page at once, and again whenever it is another, within a second or two, for as long as the caller listens.
-        What changes and changes back meanwhile may not be seen. UNAVAILABLE when the replica ends.
+        What changes and changes back meanwhile may not be seen. The call ends without an error when its replica goes.
         """
 
 def add_PageServiceServicer_to_server(servicer: PageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -49,8 +49,8 @@ class TicketWatchServiceServicer:
     def WatchTicket(self, request, context):
         """Tells of every entry of a ticket's history that the caller may see, each once and in the order in which they were
         committed, from `after` on or from now on, within a second or two of the commit and for as long as the caller
-        listens. The first message is there at once and says where the call begins. A call that breaks off, as when its
-        replica ends (UNAVAILABLE), loses nothing if another goes on `after` the last entry that came. The caller's right is
+        listens. The first message is there at once and says where the call begins. A call that ends, as it
+        does without an error when its replica goes, or breaks off loses nothing if another goes on `after` the last position. The caller's right is
         looked at again with each entry: NOT_FOUND, reason NOT_FOUND, when there is no such ticket for them, or none any more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
