@@ -38,6 +38,7 @@ class Streams:
         self._settings = settings
         self._by_caller = Counter[str]()
         self._open: set[Stream] = set()
+        self._some = asyncio.Event()
         self._proving: set[asyncio.Task[None]] = set()
         self._shared: dict[str, SharedFeed] = {}
 
@@ -83,15 +84,19 @@ class Streams:
         opened = metrics.streams_open.labels(route)
         opened.inc()
         self._open.add(stream)
+        self._some.set()
         try:
             yield
         finally:
             self._open.discard(stream)
+            if not self._open:
+                self._some.clear()
             opened.dec()
 
     async def watch(self) -> None:
         """End the streams of whom the token holds no more, until cancelled."""
         while True:
+            await self._some.wait()
             try:
                 for stream in list(self._open):
                     self._check(stream)
