@@ -217,6 +217,13 @@ def test_a_gateway_that_goes_ends_its_streams_cleanly_and_at_once(
     assert (listener.broken, bool(listener.retry)) == (False, True)
 
 
+def test_a_gateway_that_goes_begins_no_stream(live: Edge, mine: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live.parts.streams, "_ending", True)
+    refused = mine.get(STREAM)
+    assert problem(refused) == (503, "unavailable")
+    assert int(refused.headers["Retry-After"]) > 0
+
+
 # --- the status page --------------------------------------------------------------------------------------------------
 
 

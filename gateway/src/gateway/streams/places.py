@@ -39,6 +39,7 @@ class Streams:
         self._by_caller = Counter[str]()
         self._open: set[Stream] = set()
         self._some = asyncio.Event()
+        self._ending = False
         self._proving: set[asyncio.Task[None]] = set()
         self._shared: dict[str, SharedFeed] = {}
 
@@ -47,8 +48,10 @@ class Streams:
         """Hold one of the places that there are.
 
         Raises:
-            Problem: OVERLOADED or TOO_MANY_STREAMS.
+            Problem: OVERLOADED or TOO_MANY_STREAMS; UNAVAILABLE, since this gateway goes.
         """
+        if self._ending:
+            raise Problem("UNAVAILABLE", "This gateway goes.")
         settings = self._settings
         if caller.signed_in:
             who, most, whose = str(caller.subject), settings.streams_per_person, "person"
@@ -84,6 +87,8 @@ class Streams:
         opened = metrics.streams_open.labels(route)
         opened.inc()
         self._open.add(stream)
+        if self._ending:
+            stream.end("drain")
         self._some.set()
         try:
             yield
@@ -128,7 +133,8 @@ class Streams:
                 stream.end("token")
 
     async def end(self) -> None:
-        """End all, and return when they have ended or have had the time for it."""
+        """End all, those that are about to begin too, and return when they have ended or have had the time for it."""
+        self._ending = True
         for stream in self._open:
             stream.end("drain")
         try:
