@@ -129,7 +129,8 @@ attachments = sa.Table(
 )
 
 # Taken while the ticket's row is held, so that within a ticket numbers grow in the order of the commits.
-_NUMBER: Final = sa.text("nextval('support.history_numbers'::regclass)")
+numbers = sa.Sequence("history_numbers", metadata=metadata)
+_NUMBER: Final = sa.text("nextval('support.history_numbers'::regclass)")  # as PostgreSQL writes it
 
 # Append-only: a trigger refuses every UPDATE, and every DELETE but that of a whole ticket.
 history = sa.Table(
