@@ -221,7 +221,7 @@ def live(shared_live_edge: Edge, redis: "redis_client.Redis") -> Edge:
 
     redis.flushdb()
     shared_live_edge.do(reset)
-    wait_for(lambda: not shared_live_edge.parts.streams._open)
+    wait_for(lambda: not shared_live_edge.parts.streams._by_caller)
     return shared_live_edge
 
 
