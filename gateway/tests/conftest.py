@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from chassis import telemetry
 from chassis.embedded.redis import Redis
+from chassis.testing.waiting import wait_for
 from gateway.testing.community import StandInCommunity, StandInPosts
 from gateway.testing.edge import HERE, Edge
 from gateway.testing.invitations import StandInInvitations
@@ -20,6 +21,7 @@ from gateway.testing.issuer import StandInIssuer
 from gateway.testing.public import a_page, a_post, no_posts
 from gateway.testing.servicer import StandInProjects
 from gateway.testing.status import StandInPage
+from gateway.testing.watching import StandInTickets
 from gateway.testing.webhooks import StandInWebhooks
 
 INES = UUID("018f0000-0000-7000-8000-000000000001")
@@ -196,3 +198,78 @@ def ines(sign_in: Callable[..., httpx.Client]) -> httpx.Client:
 @pytest.fixture
 def tomas(sign_in: Callable[..., httpx.Client]) -> httpx.Client:
     return sign_in(TOMAS)
+
+
+@pytest.fixture(scope="session")
+def shared_live_edge(redis_server: Redis, issuer: StandInIssuer, traced: None) -> Iterator[Edge]:
+    edge = Edge(
+        redis_server.url,
+        issuer,
+        status_target=HERE,
+        support_target=HERE,
+        cors_origins=("https://console.example.test",),
+        call_timeout_s=20.0,
+        redis_patience_s=1.0,
+    )
+    edge.start()
+    yield edge
+    edge.stop()
+
+
+@pytest.fixture
+def live(shared_live_edge: Edge, redis: "redis_client.Redis") -> Edge:
+    def reset() -> None:
+        shared_live_edge.service.tickets.reset()
+        shared_live_edge.service.status.reset()
+
+    redis.flushdb()
+    shared_live_edge.do(reset)
+    wait_for(lambda: not shared_live_edge.parts.streams._by_caller)
+    return shared_live_edge
+
+
+@pytest.fixture
+def tickets(live: Edge) -> StandInTickets:
+    return live.service.tickets
+
+
+@pytest.fixture
+def reply(live: Edge, tickets: StandInTickets) -> Callable[[str], None]:
+    return lambda body: live.do(lambda: tickets.reply(body))
+
+
+@pytest.fixture
+def person(live: Edge, issuer: StandInIssuer) -> Iterator[Callable[..., httpx.Client]]:
+    clients: list[httpx.Client] = []
+
+    def as_person(subject: UUID = INES, **claims: Any) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {issuer.token(subject, **claims)}"}
+        clients.append(httpx.Client(base_url=live.url, timeout=60, headers=headers))
+        return clients[-1]
+
+    yield as_person
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def mine(person: Callable[..., httpx.Client]) -> httpx.Client:
+    return person()
+
+
+@pytest.fixture
+def nobody(live: Edge) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=live.url, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def set_live(live: Edge, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Changes settings of the running gateway."""
+
+    def tell(**changes: Any) -> None:
+        settings = live.parts.settings.model_copy(update=changes)
+        monkeypatch.setitem(live.parts.__dict__, "settings", settings)
+        monkeypatch.setattr(live.parts.streams, "_settings", settings)
+
+    return tell

@@ -197,6 +197,16 @@ def _edge() -> Iterator[dict[str, Any]]:
             [up("1x120"), requests(PER_MINUTE, 120), requests_in_time(PER_MINUTE * (1 - late), 120)],
             *(alerted(LATENCY, speed, "100m", *lit) for speed in ("Fast", "Slowly")),
         )
+    yield _test(
+        f"{share:.4%} of requests at the edge are streams, which take as long as somebody listens",
+        [
+            up("1x120"),
+            requests(PER_MINUTE, 120),
+            requests_in_time(PER_MINUTE * (1 - share), 120),
+            _series('streams_ended_total{service="gateway",reason="left"}', PER_MINUTE * share, 120),
+        ],
+        *silent(LATENCY, "100m"),
+    )
     for what, died in (("cannot be reached", "0x70"), ("is gone from service discovery", "stale _x70")):
         yield _test(
             f"Envoy {what}: nobody counts who knocks, and all of them are counted as failed until it is back",

@@ -15,6 +15,8 @@ WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 # The edge as Envoy, the outermost part, sees it: also a gateway that is dead. Its histogram is in milliseconds.
 EDGE = 'envoy_http_conn_manager_prefix="edge"'
 EDGE_ALL = f"sum(rate(envoy_http_downstream_rq_time_count{{{EDGE}}}[%s]))"
+# To Envoy, a stream takes as long as somebody listens, which nobody waits for.
+STREAMS = "sum(rate(streams_ended_total[%s])) or vector(0)"
 # A dead Envoy says nothing, and who knocks then is counted nowhere: this tells whether there is any.
 EDGE_UP = "edge:up:max"
 # A service as its callers see it: one that is dead says nothing itself. Several services have the same methods, so who
@@ -51,8 +53,8 @@ OBJECTIVES = (
     Objective(
         "latency",
         LATENCY,
-        f"({EDGE_ALL}"
-        f' - sum(rate(envoy_http_downstream_rq_time_bucket{{{EDGE},le="{WITHIN_MS}"}}[%s])))',
+        f"clamp_min({EDGE_ALL}"
+        f' - sum(rate(envoy_http_downstream_rq_time_bucket{{{EDGE},le="{WITHIN_MS}"}}[%s])) - ({STREAMS}), 0)',
         f'rate(rpc_client_duration_seconds_count{{{PEER},code="OK"}}[%s])',  # what failed is no answer, however fast
         f'rate(rpc_client_duration_seconds_count{{{PEER},code="OK"}}[%s])'
         f' - ignoring (le) rate(rpc_client_duration_seconds_bucket{{{PEER},code="OK",le="{WITHIN_MS / 1000:g}"}}[%s])',

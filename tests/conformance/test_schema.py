@@ -70,6 +70,17 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_knows(
     assert migrated == catalog(empty.admin, service)
 
 
+def of_a_sequence(difference: Any) -> bool:
+    """Whether it is about a default that Alembic has evaluated twice, and a sequence gives another number each time.
+
+    That it is the same is seen by the test above.
+    """
+    return isinstance(difference, list) and all(
+        kind == "modify_default" and "nextval" in str(has.arg) and "nextval" in str(wanted.arg)
+        for kind, *_, has, wanted in difference
+    )
+
+
 def test_alembic_finds_no_difference_between_tables_and_migrations(database: Logins, service: Service[Any]) -> None:
     owner = runner.engine(database.owner)
     with owner.connect() as connection:
@@ -85,7 +96,7 @@ def test_alembic_finds_no_difference_between_tables_and_migrations(database: Log
                 "target_metadata": service.tables,
             },
         )
-        assert compare_metadata(context, service.tables) == []
+        assert [found for found in compare_metadata(context, service.tables) if not of_a_sequence(found)] == []
     owner.dispose()
 
 

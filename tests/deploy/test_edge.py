@@ -1,14 +1,19 @@
 """Envoy in containers: from the local stack's template, accepted by Envoy, with TLS where that is asked for."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from charts import ROOT, Object, pods, refusal, rendered
 
 from chassis.embedded.certificates import Authority
 from devstack import envoy
+from gateway import app
+from gateway.settings import GatewaySettings
+from gateway.streams.operation import StreamOperation
 
 pytestmark = pytest.mark.xdist_group("chart")
 
@@ -57,6 +62,27 @@ def test_envoy_accepts_what_compose_gives_it(tmp_path: Path) -> None:
     folder = ROOT / "deploy" / "envoy"
     files = {"envoy.yaml": "compose.yaml", "certificate.yaml": "certificate.yaml"}
     accepted(tmp_path, {name: (folder / source).read_text() for name, source in files.items()})
+
+
+def test_what_is_followed_has_no_time_limit_and_connections_of_its_own() -> None:
+    text = (ROOT / "deploy" / "envoy" / "compose.yaml").read_text()
+    configuration = yaml.safe_load(text.replace("!ignore shared:", "shared:"))
+    (listener, *_) = configuration["static_resources"]["listeners"]
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    streams, others = manager["route_config"]["virtual_hosts"][0]["routes"]
+    assert (streams["route"]["timeout"], streams["route"]["priority"]) == ("0s", "HIGH")
+    assert (others["route"]["timeout"], others["match"]) == ("35s", {"prefix": "/"})
+    heartbeat = GatewaySettings.model_fields["stream_heartbeat_s"]
+    longest_silence = max(item.le for item in heartbeat.metadata if hasattr(item, "le"))
+    assert longest_silence < int(manager["stream_idle_timeout"].removesuffix("s"))
+    operations = [operation for service in app.SERVICES for routes in service.routes for operation in routes]
+    matched = re.compile(streams["match"]["safe_regex"]["regex"]).fullmatch
+    followed = {one.path_format for one in operations if isinstance(one, StreamOperation)}
+    assert followed == {one.path_format for one in operations if matched(one.path_format)}
+    assert len(followed) == 2
+    cluster = next(one for one in configuration["static_resources"]["clusters"] if one["name"] == "gateway")
+    bounds = {one.get("priority"): one["max_connections"] for one in cluster["circuit_breakers"]["thresholds"]}
+    assert bounds["HIGH"] >= GatewaySettings.model_fields["streams"].default
 
 
 def test_with_a_certificate_the_edge_is_reached_over_tls_by_tcp_and_udp() -> None:

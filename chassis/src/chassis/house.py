@@ -8,6 +8,7 @@ from chassis.idempotency import Idempotency
 from chassis.jobs.outbox import Outbox
 from chassis.paging import Cursors
 from chassis.settings import ServiceSettings
+from chassis.watching import Watches
 
 S_co = TypeVar("S_co", bound=ServiceSettings, covariant=True)
 
@@ -21,3 +22,4 @@ class House(Generic[S_co]):
     idempotency: Idempotency
     cursors: Cursors
     outbox: Outbox
+    watches: Watches

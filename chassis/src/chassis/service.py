@@ -31,6 +31,7 @@ from chassis.ops import OpsServer
 from chassis.paging import Cursors
 from chassis.rpc.server import CallInterceptor
 from chassis.settings import ServiceSettings
+from chassis.watching import Watches, lasting_of
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class Service(Generic[S]):
             idempotency=Idempotency(self.idempotency_keys, timedelta(hours=settings.idempotency_ttl_hours)),
             cursors=Cursors(settings.cursor_secret.get_secret_value()),
             outbox=Outbox(self.job_tables, database),
+            watches=Watches(),
         )
 
     @cached_property
@@ -125,22 +127,27 @@ class RunningService(Generic[S]):
             raise
         await self._server.start()
         self._ops.start()
-        self._watches = [asyncio.create_task(watch) for watch in (self.health.watch(), self._admission.watch())]
+        works = (self.health.watch(), self._admission.watch(), self.house.watches.follow())
+        self._works = [asyncio.create_task(work) for work in works]
         log.info("%s serves", self._service.name, extra={"port": self.port, "ops_port": self.ops_port})
 
     async def _open_ports(self) -> None:
         service, settings = self._service, self._settings
         self.house = service.house(settings, self.database)
         servicers = service.build(self.house)
-        rules = {
-            name: rule
-            for servicer, descriptor in zip(servicers, service.descriptors, strict=True)
-            for name, rule in rules_of(servicer.implementation, descriptor).items()
-        }
+        described = [(s.implementation, d) for s, d in zip(servicers, service.descriptors, strict=True)]
+        rules = {name: rule for one in described for name, rule in rules_of(*one).items()}
         open_to_all = (health_pb2.DESCRIPTOR.services_by_name["Health"], *_reflection_services())
         rules |= {f"/{d.full_name}/{m.name}": ANYONE for d in open_to_all for m in d.methods}
         self._server = grpc.aio.server(
-            interceptors=[CallInterceptor(rules, frozenset(settings.trusted_callers), self._admission)],
+            interceptors=[
+                CallInterceptor(
+                    rules,
+                    frozenset(settings.trusted_callers),
+                    self._admission,
+                    frozenset[str]().union(*(lasting_of(*one) for one in described)),
+                )
+            ],
             options=_OPTIONS,
         )
         for servicer in servicers:
@@ -164,10 +171,14 @@ class RunningService(Generic[S]):
             raise OSError(f"cannot listen on {address}: is something else there?") from taken
 
     async def stop(self, grace_s: float = DRAIN_S) -> None:
-        """Say that this process goes, let running calls end within `grace_s`, close everything."""
+        """Say that this process goes, let running calls end within `grace_s`, close everything.
+
+        Calls that last end at once: who made them goes on with another replica.
+        """
         await self.health.drain()
+        self.house.watches.end()
         await self._server.stop(grace_s)
-        await cancelling.end(*self._watches)
+        await cancelling.end(*self._works)
         self._ops.stop()
         await self.house.outbox.close()
         await self.database.close()

@@ -123,6 +123,7 @@ async def test_dead_letters_age_out_by_setting_alone(
         idempotency=house.idempotency,
         cursors=house.cursors,
         outbox=house.outbox,
+        watches=house.watches,
     )
     run_jobs = JobRunner(service, told)
     async with house.database.transaction() as tx:

@@ -44,6 +44,8 @@ class Call(Request):
         super().__init__(scope, receive)
         self.parts: Parts = scope["app"].state.parts
         self.caller: Caller = NOBODY
+        self.proof: Proof | None = None
+        """What the caller's token proves, where one was sent."""
         self.preconditions: Preconditions = NONE
         self.lacks_if_match = False
         """Whether it is a change that must have If-Match and has none."""
@@ -230,6 +232,7 @@ class Call(Request):
             raise Problem("FORBIDDEN", "A personal access token reaches nothing about the account and its sessions.")
         if not proof.may_write and self._kind is not Kind.READ:
             raise Problem("FORBIDDEN", "This personal access token may only read.", headers=[_NEEDS_WRITE])
+        self.proof = proof
         self.caller = proof.caller(self.scope["neoforge.address"])
         self.scope["neoforge.proved"] = True
 

@@ -16,6 +16,7 @@ REQUEST_HEADERS: Final = (
     "Idempotency-Key",
     "If-Match",
     "If-None-Match",
+    "Last-Event-ID",
     "Prefer",
     "Traceparent",
     "Tracestate",

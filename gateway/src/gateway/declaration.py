@@ -85,6 +85,8 @@ class Declaration:
     """Whether the request's body is a file, of any media type."""
     gives_file: bool = False
     """Whether the answer is a file."""
+    lasts: bool = False
+    """Whether the answer is a stream of events, which has no end of its own."""
 
     @property
     def for_oauth(self) -> bool:

@@ -234,6 +234,11 @@ class Authenticator:
             raise _refused("roles", "The person's roles have changed: refresh.")
         return proved
 
+    def stands(self, proved: Proof) -> bool:
+        """Whether what was proved holds still, by all that this process knows; raises as `Revocations.refuses`."""
+        revoked = self._revocations is not None and self._revocations.refuses(proved.session)
+        return proved.expires > time.time() and not revoked and not self._outdated(proved)
+
     def _outdated(self, proved: Proof) -> bool:
         """Whether the person has other roles by now."""
         return self._revocations is not None and self._revocations.refuses(proved.roles_id)

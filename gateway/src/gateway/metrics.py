@@ -54,6 +54,14 @@ redis_batch_wait = Histogram(
     ("line",),
     buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
 )
+streams_open = Gauge("streams_open", "Streams of events that clients follow, by route template", ("route",))
+stream_events = Counter("stream_events_total", "Events that were sent on streams, by route template", ("route",))
+streams_ended = Counter(
+    "streams_ended_total",
+    "Streams that ended, by reason: the client left, or was slow to take what it was sent; its token or its rights are "
+    "good no more; the service was gone for too long; it was of the greatest age; this gateway drains",
+    ("reason",),
+)
 cache_requests = Counter(
     "cache_requests_total",
     "Requests for what nobody in particular gets, by where the answer came from (hit, stale, last good: the cache; "

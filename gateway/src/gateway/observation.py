@@ -9,7 +9,7 @@ import random
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from typing import Final
 
@@ -32,6 +32,8 @@ from gateway.representation import Headers
 log = logging.getLogger("gateway.access")
 
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+LASTS: Final = "neoforge.lasts"
+"""In the scope of a request whose answer lasts: it is observed until that begins."""
 UNSEEN: Final = frozenset({"/health", "/ready", "/metrics"})
 """Asked every second by machines: no spans and no log lines."""
 
@@ -125,21 +127,29 @@ class Observation:
 
         async def observe(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
+            begins = message["type"] == "http.response.start"
+            if begins:
                 status = message["status"]
             await identified(message)
+            if begins and LASTS in scope:  # how long somebody listens is no time that anybody waited
+                observed.close()
+
+        def tell() -> None:
+            metrics.http_in_progress.dec()
+            _tell(scope, span, status, time.perf_counter() - started)
 
         metrics.http_in_progress.inc()
-        with telemetry.within(tracer.start_span(scope["method"], context=parent, kind=SpanKind.SERVER)) as span:
+        with ExitStack() as observed:
+            span = observed.enter_context(
+                telemetry.within(tracer.start_span(scope["method"], context=parent, kind=SpanKind.SERVER))
+            )
             identified = _with_ids(send, request_id, f"{span.get_span_context().trace_id:032x}")
+            observed.callback(tell)
             try:
                 await self._app(scope, receive, observe)
             except Exception as failure:
                 telemetry.fail(span, type(failure).__qualname__)
                 raise
-            finally:
-                metrics.http_in_progress.dec()
-                _tell(scope, span, status, time.perf_counter() - started)
 
 
 def _tell(scope: Scope, span: Span, status: int, seconds: float) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
 
 from gateway import cspreports, links, probes, problems
 from gateway.body import FORM
@@ -87,6 +88,15 @@ _SHARED: Final = {
 _BOUNDS: Final = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 """JSON Schema's words for those of Python that pydantic leaves standing behind a validator."""
 _FILE: Final = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+_EVENT: Final = {
+    "type": "object",
+    "description": "Each event of the stream, by its fields (HTML Standard, 9.2).",
+    "properties": {
+        "id": {"type": "string", "description": "What Last-Event-ID is, for what comes after it."},
+        "event": {"type": "string", "description": "What it is called."},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "One line of JSON."},
+    },
+}
 _RETRY: Final = {"Retry-After": _header("Seconds to wait.", {"type": "integer", "minimum": 1})}
 _EXTRA_HEADERS: Final = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": _header("The challenge (RFC 6750).")},
@@ -105,6 +115,7 @@ def describe(declaration: Declaration, path: str) -> dict[str, Any]:
     return {
         "status_code": int(declaration.success),
         "response_model": None,
+        "response_class": JSONResponse if declaration.media_type == "application/json" else Response,
         "responses": _responses(declaration, path),
         "openapi_extra": extra,
     }
@@ -117,6 +128,8 @@ def _security(declaration: Declaration) -> list[dict[str, list[str]]]:
 
 
 def _parameters(declaration: Declaration) -> list[dict[str, Any]]:
+    if declaration.lasts:
+        return [_parameter("Last-Event-ID", "The id of the last event that came: the stream goes on after it.")]
     if declaration.kind is Kind.READ:
         return [_parameter("If-None-Match", "ETags that the client holds; 304 if one is current.", _TAG)]
     parameters = []
@@ -142,7 +155,10 @@ def _parameters(declaration: Declaration) -> list[dict[str, Any]]:
     return parameters
 
 
-def _parameter(name: str, description: str, schema: dict[str, Any], *, required: bool = False) -> dict[str, Any]:
+def _parameter(
+    name: str, description: str, schema: dict[str, Any] | None = None, *, required: bool = False
+) -> dict[str, Any]:
+    schema = schema or {"type": "string"}
     return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
 
 
@@ -154,8 +170,8 @@ def _responses(declaration: Declaration, path: str) -> dict[int | str, dict[str,
         if declaration.kind is Kind.READ or declaration.tagged is Tagged.VERSION:
             success["headers"]["ETag"] = _ETAG  # type: ignore[index] # as above
     elif declaration.kind is Kind.READ and not declaration.gives_file:
-        success["content"] = {declaration.media_type: {"schema": {"type": "string"}}}
-        success["headers"] |= {"ETag": _ETAG}  # type: ignore[operator] # as above
+        success["content"] = {declaration.media_type: {"schema": _EVENT if declaration.lasts else {"type": "string"}}}
+        success["headers"] |= {} if declaration.lasts else {"ETag": _ETAG}  # type: ignore[operator] # as above
     if declaration.gives_file:
         success["content"] = {"*/*": {}}  # bytes of whatever type the file has; a schema would be about none of them
         success["headers"] |= {"ETag": _ETAG, "Content-Disposition": _header("The file's name (RFC 6266).")}  # type: ignore[operator] # as above
@@ -167,7 +183,7 @@ def _responses(declaration: Declaration, path: str) -> dict[int | str, dict[str,
         responses[int(HTTPStatus.OK)] = {**success, "description": "It was created by an earlier request with this key"}
     elif declaration.key is not Key.NONE and declaration.success is HTTPStatus.ACCEPTED:
         responses[int(HTTPStatus.OK)] = {**success, "description": "An earlier request with this key was accepted"}
-    if declaration.kind is Kind.READ:
+    if declaration.kind is Kind.READ and not declaration.lasts:
         kept = _SHARED if declaration.public else {}
         success["headers"] |= kept  # type: ignore[operator] # as above
         responses[int(HTTPStatus.NOT_MODIFIED)] = {
@@ -200,7 +216,9 @@ def _problems(declaration: Declaration, path: str) -> dict[HTTPStatus, list[str]
     reasons += ["REDUCED_CAPACITY", "UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"]
     if declaration.has_cursor:
         reasons.append("INVALID_CURSOR")
-    if declaration.public:
+    if declaration.lasts:
+        reasons += ["MALFORMED_LAST_EVENT_ID", "NOT_ACCEPTABLE", "TOO_MANY_STREAMS", "OVERLOADED"]
+    elif declaration.public:
         reasons.append("NOT_CACHED")
     named = "{" in path or declaration.names_in_query
     if named:
@@ -208,7 +226,7 @@ def _problems(declaration: Declaration, path: str) -> dict[HTTPStatus, list[str]
     writes = declaration.kind is not Kind.READ and not declaration.credentials  # which a token may not be for
     if writes or declaration.about_account or (named and declaration.tagged is Tagged.CONTENT):
         reasons.append("FORBIDDEN")
-    reasons += ["MALFORMED_PRECONDITION", "VERSION_MISMATCH"]
+    reasons += [] if declaration.lasts else ["MALFORMED_PRECONDITION", "VERSION_MISMATCH"]
     if declaration.kind is not Kind.READ and declaration.key is not Key.NONE:
         reasons += ["IDEMPOTENCY_KEY_MALFORMED", "IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_IN_FLIGHT"]
         reasons += ["IDEMPOTENCY_KEY_MISSING"] if declaration.key is Key.REQUIRED else []

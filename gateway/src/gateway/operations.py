@@ -98,8 +98,7 @@ class Operation(APIRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request of this route."""
-        if scope["method"] not in self._methods:
-            raise self._told(Problem("METHOD_NOT_ALLOWED", f"{scope['method']} is no method of this resource."), scope)
+        self._check_method(scope)
         call = Call(scope, receive, self._declaration)
         try:
             status, headers, body, download = await self._answer(call)
@@ -116,6 +115,10 @@ class Operation(APIRoute):
                     async for part in parts:
                         await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _check_method(self, scope: Scope) -> None:
+        if scope["method"] not in self._methods:
+            raise self._told(Problem("METHOD_NOT_ALLOWED", f"{scope['method']} is no method of this resource."), scope)
 
     def _told(self, problem: Problem, scope: Scope) -> Problem:
         """Give a problem as the clients of this route read it."""
@@ -266,13 +269,19 @@ class Operations(list[Operation]):
         """Add the decorated endpoint; its name makes the operation's id."""
 
         def add(endpoint: Endpoint) -> Endpoint:
-            first, *rest = endpoint.__name__.split("_")
-            operation_id = first + "".join(map(str.capitalize, rest))
-            documented = {"operation_id": operation_id, "tags": [self._tag]}
-            self.append(Operation(path, endpoint, declaration, self._group, **documented))
+            self.add(path, endpoint, declaration)
             return endpoint
 
         return add
+
+    def add(
+        self, path: str, endpoint: Callable[..., Any], declaration: Declaration, kind: type[Operation] = Operation
+    ) -> None:
+        """Add an endpoint, served by a kind of operation."""
+        first, *rest = endpoint.__name__.split("_")
+        operation_id = first + "".join(map(str.capitalize, rest))
+        documented = {"operation_id": operation_id, "tags": [self._tag]}
+        self.append(kind(path, endpoint, declaration, self._group, **documented))
 
 
 def _narrowed(query: BaseModel) -> str:

@@ -13,6 +13,7 @@ from gateway.identity import Authenticator
 from gateway.penalties import Penalties
 from gateway.ratelimit import Limiter
 from gateway.settings import GatewaySettings
+from gateway.streams.places import Streams
 from gateway.tiers import Tier
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Parts:
     admission: Admission
     readiness: Readiness
     cache: SharedCache
+    streams: Streams
     services: Mapping[object, Any]
     """The stubs of every service that is there, by their class (services.py)."""
 

@@ -306,6 +306,24 @@ TYPES: Final[dict[str, Type]] = {
         "For as long as the gateways cannot count together, each admits its part of every quota. Wait for the seconds "
         "in Retry-After; the next request is admitted then.",
     ),
+    "TOO_MANY_STREAMS": Type(
+        "too-many-streams",
+        "You follow as many streams as you may at once",
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Close a stream that is not needed any more, or wait for the seconds in Retry-After and try again.",
+    ),
+    "MALFORMED_LAST_EVENT_ID": Type(
+        "malformed-last-event-id",
+        "Last-Event-ID is no id of this stream",
+        HTTPStatus.BAD_REQUEST,
+        "Send the id of the last event that came, as it came, or begin without one.",
+    ),
+    "NOT_ACCEPTABLE": Type(
+        "not-acceptable",
+        "The answer has no form that the client takes",
+        HTTPStatus.NOT_ACCEPTABLE,
+        "This resource is a stream of events: accept text/event-stream.",
+    ),
     "HEADERS_TOO_LARGE": Type(
         "headers-too-large",
         "The headers are too large",

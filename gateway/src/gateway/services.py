@@ -29,6 +29,7 @@ from gateway.routes.status_webhooks import webhooks as status_webhooks
 from gateway.routes.statuspage import statuspage
 from gateway.routes.support_attachments import attachments
 from gateway.routes.support_canned_replies import canned_replies
+from gateway.routes.support_streams import ticket_streams
 from gateway.routes.support_stubs import SupportStubs
 from gateway.routes.support_tickets import tickets
 
@@ -55,5 +56,5 @@ SERVICES: Final[tuple[Service, ...]] = (
         StatusStubs,
         (page, components, groups, events, incidents, maintenances, subscriptions, status_webhooks, statuspage),
     ),
-    Service("support", SupportStubs, (tickets, attachments, canned_replies)),
+    Service("support", SupportStubs, (tickets, ticket_streams, attachments, canned_replies)),
 )  # fmt: skip

@@ -30,6 +30,7 @@ from gateway.redisline import RedisLine
 from gateway.revocations import Revocations
 from gateway.services import SERVICES
 from gateway.settings import GatewaySettings
+from gateway.streams.places import Streams
 from neoforge.auth.v1.verification_pb2_grpc import VerificationServiceStub
 from neoforge.common.v1.webhooks_pb2_grpc import WebhooksServiceStub
 from neoforge.projects.v1.invitations_pb2_grpc import InvitationsServiceStub
@@ -88,24 +89,32 @@ async def running(
             }
         )
         admission = Admission()
+        authenticator = Authenticator(keys, settings.token_issuer, settings.token_audience, verification, revocations)
         parts = Parts(
             settings=settings,
             tiers=settings.tiers,
-            authenticator=Authenticator(
-                keys, settings.token_issuer, settings.token_audience, verification, revocations
-            ),
+            authenticator=authenticator,
             limiter=ratelimit.Limiter(line, settings.gateway_replicas),
             penalties=penalised,
             admission=admission,
             readiness=readiness,
             cache=cache,
+            streams=Streams(authenticator, settings),
             services={service.stubs: service.stubs(to) for service, to in reached.items()},
             projects=ProjectsServiceStub(projects_channel),
             webhooks=WebhooksServiceStub(projects_channel),
             invitations=InvitationsServiceStub(projects_channel),
         )
-        works = [admission.watch(), line.keep_going(), keys.keep_fresh(), readiness.watch(), queues.watch(redis)]
-        works += [fines.keep_going(), penalties.watch(redis)]
+        works = [
+            admission.watch(),
+            parts.streams.watch(),
+            line.keep_going(),
+            fines.keep_going(),
+            keys.keep_fresh(),
+            readiness.watch(),
+            queues.watch(redis),
+            penalties.watch(redis),
+        ]
         works += [revocations.follow()] if revocations else []
         stack.push_async_callback(cancelling.end, *map(asyncio.create_task, works))
         stack.push_async_callback(penalised.close)
@@ -115,17 +124,21 @@ async def running(
 
 
 class _Server(uvicorn.Server):
-    """Says that it goes before it takes no more connections, so that the proxy in front loses no request on the way."""
+    """Says that it goes before it takes no more connections, so that the proxy in front loses no request on the way.
 
-    def __init__(self, config: uvicorn.Config, readiness: health.Readiness, farewell_s: float) -> None:
+    Streams end then, since they would not by themselves; their clients come back to another gateway.
+    """
+
+    def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
         super().__init__(config)
-        self._readiness, self._farewell_s = readiness, farewell_s
+        self._parts = parts
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._readiness.leave()
-        end = time.monotonic() + self._farewell_s
+        self._parts.readiness.leave()
+        end = time.monotonic() + self._parts.settings.farewell_s
         while not self.force_exit and time.monotonic() < end:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(_TICK_S)
+        await self._parts.streams.end()
         await super().shutdown(sockets)
 
 
@@ -154,7 +167,7 @@ def http_server(app: Observation, parts: Parts) -> uvicorn.Server:
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.drain_s,
     )
-    return _Server(config, parts.readiness, settings.farewell_s)
+    return _Server(config, parts)
 
 
 async def serve(settings: GatewaySettings) -> None:

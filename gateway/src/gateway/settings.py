@@ -89,6 +89,21 @@ class GatewaySettings(ProcessSettings):
     keep_alive_s: Annotated[int, Field(gt=0)] = 620
     """How long an idle connection is kept: longer than the proxy in front keeps it, so that the proxy closes first."""
 
+    streams: Annotated[int, Field(ge=0)] = 1_000
+    """How many streams of events a gateway process keeps open at once; another is a 503."""
+
+    streams_per_person: Annotated[int, Field(ge=1)] = 20
+    """How many of them one person may have, whose next one is a 429."""
+
+    streams_per_address: Annotated[int, Field(ge=1)] = 50
+    """How many of them may be those of one address without a token; the same."""
+
+    stream_heartbeat_s: Annotated[float, Field(gt=0, le=30)] = 15.0
+    """How long a stream is silent before a comment shows that it lives; who takes nothing for so long is given up."""
+
+    stream_longest_s: Annotated[float, Field(gt=0)] = 3_600.0
+    """How long a stream lasts at most, so that clients spread over new gateways; they come back and go on."""
+
     drain_s: Annotated[int, Field(gt=0)] = 25
 
     @field_validator("trusted_proxies", "cors_origins", "quotas", "never_penalised", mode="before")

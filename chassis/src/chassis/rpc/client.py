@@ -136,6 +136,33 @@ async def download(
             sent.cancel()
 
 
+async def watch(rpc: Any, request: Any, *, caller: Caller, request_id: str) -> AsyncGenerator[Any, None]:
+    """Call an RPC that tells at once where it begins and goes on for as long as its replies are taken; as `invoke`.
+
+    It has no deadline, and what is measured of it is the wait for the first reply. To be closed.
+
+    Raises:
+        RemoteError: what the service, or the way to it, said; perhaps in the middle. Its end is no error of it.
+    """
+    async with _span(rpc, caller, request_id, None) as metadata:
+        sent = rpc(request, metadata=metadata, wait_for_ready=False)
+        parts = aiter(sent)
+        try:
+            first = await anext(parts, None)
+        except BaseException:
+            sent.cancel()
+            raise
+    try:
+        if first is not None:
+            yield first
+        async for part in parts:
+            yield part
+    except grpc.aio.AioRpcError as failure:
+        raise RemoteError.from_rpc(failure) from None
+    finally:
+        sent.cancel()
+
+
 @contextlib.asynccontextmanager
 async def _span(
     rpc: Method, caller: Caller, request_id: str, idempotency: tuple[str, str] | None

@@ -5,8 +5,8 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from typing import Any, Final, TypeAlias
+from contextlib import AbstractContextManager, ExitStack, aclosing, asynccontextmanager, nullcontext, suppress
+from typing import Any, Final, Self, TypeAlias
 from uuid import uuid4
 
 import grpc
@@ -31,6 +31,7 @@ from chassis.errors import (
 )
 from chassis.identity import KEYS, NOBODY, Caller
 from chassis.telemetry import propagator, tracer
+from chassis.watching import Goes
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +60,19 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
     `rules` says who may call which method; a method without a rule is refused. Identity metadata is believed only when
     the peer's certificate carries the SPIFFE id of one of `trusted_callers`; from anyone else it is an imposture.
     `admission` decides how many calls are worked on at once, streams apart: they last as long as their callers wish.
+    Of the methods that are `lasting` what is measured is over with their first reply: how long somebody listens says
+    nothing about this service.
     """
 
-    def __init__(self, rules: Mapping[str, Rule], trusted_callers: frozenset[str], admission: Admission) -> None:
+    def __init__(
+        self,
+        rules: Mapping[str, Rule],
+        trusted_callers: frozenset[str],
+        admission: Admission,
+        lasting: frozenset[str] = frozenset(),
+    ) -> None:
         self._rules = rules
+        self._lasting = lasting
         self._admission = admission
         self._trusted = frozenset(f"{SPIFFE_PREFIX}{name}".encode() for name in trusted_callers)
         self._wrapped: dict[str, Handler] = {}
@@ -102,13 +112,18 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
         async def stream(request: Any, context: Context) -> None:
             # A coroutine that writes, even around a generator: all of it runs in one task, whose context ends with it.
             # A stream may go on for as long as its caller listens.
-            async with self._around(method, context, None):
+            async with self._around(method, context, None) as measured:
                 replies = behavior(request, context)
                 if not hasattr(replies, "__aiter__"):  # it writes by itself
                     await replies
                     return
-                async for reply in replies:
-                    await context.write(reply)
+                # Closed when the caller leaves, not when somebody collects what is left of it.
+                async with aclosing(replies):
+                    with suppress(Goes):
+                        async for reply in replies:
+                            await _write(context, reply)
+                            if method in self._lasting:
+                                measured()
 
         wrapped: Handler = make(
             stream if streams else unary,
@@ -118,7 +133,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
         return wrapped
 
     @asynccontextmanager
-    async def _around(self, method: str, context: Context, longest_s: float | None) -> AsyncIterator[None]:
+    async def _around(
+        self, method: str, context: Context, longest_s: float | None
+    ) -> AsyncIterator[Callable[[], None]]:
+        """Do what is done around every call; what is given ends what is measured of it before its end."""
         metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
         call = calls.Call(
             method=method,
@@ -128,34 +146,30 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
         )
         calls.enter(call)
         logs.request_id.set(call.request_id)
-        started = time.perf_counter()
-        code = grpc.StatusCode.OK
-        in_progress = service_metrics.rpc_server_in_progress.labels(method)
-        in_progress.inc()
-        with _span(method, metadata) as span:
+        with _Measured(method, metadata) as measured:
             try:
                 call.caller = self._caller(metadata, context)
                 self._rules[method].check(call.caller)
                 _check_idempotency(call)
                 # At the caller's own deadline gRPC cancels this task; only a call without one needs a clock here.
                 async with asyncio.timeout(longest_s if context.time_remaining() is None else None):
-                    yield
+                    yield measured.end
                 if call.trailers:
                     context.set_trailing_metadata(tuple(call.trailers.items()))
             except grpc.aio.AbortError:
-                code = context.code()
+                measured.code = context.code()
                 raise
             except asyncio.CancelledError:
-                code = _cancelled(context)
+                measured.code = code = _cancelled(context)
                 if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-                    telemetry.fail(span, code.name)
+                    measured.fail(code.name)
                     log.warning("%s ran out of time", method, extra={"method": method, "code": code.name})
                 raise
             except Exception as failure:  # noqa: BLE001 - everything that goes wrong has an answer
                 error = _named(failure)
-                code = error.kind.value
+                measured.code = code = error.kind.value
                 if error.kind in _FAULTS:
-                    telemetry.fail(span, code.name, error.message)
+                    measured.fail(code.name, error.message)
                 if not isinstance(error, Overloaded):  # told once a second, for all
                     log.log(
                         logging.WARNING if error.kind in _FAULTS else logging.INFO,
@@ -166,11 +180,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
                     )
                 status = to_status(error)
                 await context.abort(code, status.message, ((DETAILS_KEY, status.SerializeToString()),))
-            finally:
-                span.set_attribute("rpc.status_code", code.name)
-                in_progress.dec()
-                seconds = time.perf_counter() - started
-                service_metrics.rpc_server_duration.labels(method, code.name).observe(seconds, metrics.exemplar())
 
     def _caller(self, metadata: Mapping[str, str], context: Context) -> Caller:
         peer = context.auth_context().get("x509_subject_alternative_name", ())
@@ -182,6 +191,51 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # g
         if not KEYS.isdisjoint(metadata):
             raise Unauthenticated("identity is taken only over a channel that is authenticated as a trusted caller")
         return NOBODY
+
+
+async def _write(context: Context, reply: Any) -> None:
+    try:
+        await context.write(reply)
+    except grpc.aio.InternalError:  # by which gRPC says that the caller has gone in this very moment
+        raise asyncio.CancelledError from None
+
+
+class _Measured:
+    """Span, metrics and progress of one call, until it has ended or is told to be over."""
+
+    def __init__(self, method: str, metadata: Mapping[str, str]) -> None:
+        self.code = grpc.StatusCode.OK
+        self._method = method
+        self._metadata = metadata
+        self._over = False
+
+    def __enter__(self) -> Self:
+        self._started = time.perf_counter()
+        self._in_progress = service_metrics.rpc_server_in_progress.labels(self._method)
+        self._in_progress.inc()
+        self._current = ExitStack()
+        self._span = self._current.enter_context(_span(self._method, self._metadata))
+        return self
+
+    def fail(self, error_type: str, description: str | None = None) -> None:
+        """Mark the span as failed."""
+        if not self._over:
+            telemetry.fail(self._span, error_type, description)
+
+    def end(self) -> None:
+        """Tell what was measured, once."""
+        if self._over:
+            return
+        self._over = True
+        self._span.set_attribute("rpc.status_code", self.code.name)
+        self._in_progress.dec()
+        seconds = time.perf_counter() - self._started
+        duration = service_metrics.rpc_server_duration.labels(self._method, self.code.name)
+        duration.observe(seconds, metrics.exemplar())
+        self._current.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
 
 def _span(method: str, metadata: Mapping[str, str]) -> AbstractContextManager[Span]:

@@ -1,5 +1,6 @@
 """The status page as a whole: how everything fares, the daily bars, badges and the feed; for anyone."""
 
+import re
 from typing import Annotated, Any, Final
 
 from fastapi import Path, Query
@@ -16,6 +17,9 @@ from gateway.routes.status_badge import SVG, badge
 from gateway.routes.status_feed import feed
 from gateway.routes.status_json import FRESH, INDICATOR_NAMES, STATUS_NAMES, page_json, uptime_json
 from gateway.routes.status_stubs import StatusStubs
+from gateway.streams.events import Event
+from gateway.streams.feed import Feed
+from gateway.streams.operation import follow
 from neoforge.status.v1 import incidents_pb2
 from neoforge.status.v1 import page_pb2 as pb
 
@@ -25,6 +29,7 @@ ROOT: Final = "/api/v1/status"
 COMPONENT: Final = ROOT + "/components/{component_id:id}"
 _FEED: Final = ROOT + "/feed.atom"
 _FEED_ENTRIES: Final = 50
+_TAG: Final = re.compile("[0-9a-f]{32}")
 
 ComponentId = Annotated[str, Path(description="The component's id.", json_schema_extra={"format": "uuid"})]
 
@@ -58,6 +63,20 @@ def shown(value: dict[str, Any]) -> Answer:
 async def get_status(call: Call) -> Answer:
     """Read how everything fares: all components, the open incidents, the maintenance that is open or to come."""
     return shown(page_json((await call.ask(stubs(call).page.GetPage, pb.GetPageRequest())).message))
+
+
+@follow(page, ROOT + "/stream", public=True)
+async def watch_status(call: Call) -> Feed:
+    """Follow how everything fares: the page at once, unless it is the one of `Last-Event-ID`, and whenever it changes.
+
+    Each event is called `status`, holds what `GET /api/v1/status` answers, and has its ETag as id.
+    """
+    return Feed(stubs(call).page.WatchPage, lambda _: pb.WatchPageRequest(), _page_event, _TAG, shared=True)
+
+
+def _page_event(told: pb.WatchPageResponse) -> Event:
+    answer = shown(page_json(told.page))
+    return Event(answer.tag or "", "status", answer.body)
 
 
 @page.serve(ROOT + "/uptime", public_read(models.AllUptimes))

@@ -8,12 +8,14 @@ from gateway.call import Call
 from neoforge.support.v1.attachments_pb2_grpc import AttachmentServiceStub
 from neoforge.support.v1.canned_replies_pb2_grpc import CannedReplyServiceStub
 from neoforge.support.v1.tickets_pb2_grpc import TicketServiceStub
+from neoforge.support.v1.watching_pb2_grpc import TicketWatchServiceStub
 
 if TYPE_CHECKING:
     # These exist for type checkers alone.
     from neoforge.support.v1.attachments_pb2_grpc import AttachmentServiceAsyncStub
     from neoforge.support.v1.canned_replies_pb2_grpc import CannedReplyServiceAsyncStub
     from neoforge.support.v1.tickets_pb2_grpc import TicketServiceAsyncStub
+    from neoforge.support.v1.watching_pb2_grpc import TicketWatchServiceAsyncStub
 
 
 class SupportStubs:
@@ -23,6 +25,7 @@ class SupportStubs:
         self.tickets: TicketServiceAsyncStub = TicketServiceStub(channel)
         self.attachments: AttachmentServiceAsyncStub = AttachmentServiceStub(channel)
         self.canned_replies: CannedReplyServiceAsyncStub = CannedReplyServiceStub(channel)
+        self.watching: TicketWatchServiceAsyncStub = TicketWatchServiceStub(channel)
 
 
 def stubs(call: Call) -> SupportStubs:

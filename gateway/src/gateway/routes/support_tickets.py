@@ -63,7 +63,7 @@ async def get_ticket(call: Call, ticket_id: TicketId) -> Answer:
     if reply.message.WhichOneof("result") == "unchanged_version":
         return Answer(tag=str(reply.message.unchanged_version), unchanged=True)
     ticket = reply.message.ticket
-    return Answer(to_json(_ticket_json(ticket)), tag=str(ticket.version))
+    return Answer(to_json(ticket_json(ticket)), tag=str(ticket.version))
 
 
 @tickets.serve(
@@ -85,7 +85,7 @@ async def create_ticket(call: Call, body: models.NewTicket) -> Answer:
     )
     ticket = reply.message.ticket
     return Answer(
-        to_json({**_ticket_json(ticket), "message_id": reply.message.message_id}),
+        to_json({**ticket_json(ticket), "message_id": reply.message.message_id}),
         tag=str(ticket.version),
         status=HTTPStatus.CREATED,
         location=f"{_PATH}/{ticket.id}",
@@ -116,7 +116,7 @@ async def list_tickets(call: Call, query: Annotated[models.TicketQuery, Query()]
         ),
     )
     page = reply.message.page
-    body = to_json(page_json([_ticket_json(ticket) for ticket in reply.message.tickets], page))
+    body = to_json(page_json([ticket_json(ticket) for ticket in reply.message.tickets], page))
     return Answer(body, tag=tag_of(body), links=page_links(_PATH, query, page))
 
 
@@ -150,7 +150,7 @@ async def update_ticket(call: Call, ticket_id: TicketId, body: TicketPatch) -> A
         ),
     )
     ticket = reply.message.ticket
-    return Answer(to_json(_ticket_json(ticket)), tag=str(ticket.version), replayed=reply.replayed)
+    return Answer(to_json(ticket_json(ticket)), tag=str(ticket.version), replayed=reply.replayed)
 
 
 @tickets.serve(
@@ -172,7 +172,7 @@ async def create_message(call: Call, ticket_id: TicketId, body: models.NewMessag
         pb.CreateMessageRequest(ticket_id=ticket_id, body=body.body, internal=body.internal),
     )
     return Answer(
-        to_json(_message_json(reply.message.message)),
+        to_json(message_json(reply.message.message)),
         status=HTTPStatus.CREATED,
         location=f"{_PATH}/{ticket_id}/messages",
         replayed=reply.replayed,
@@ -196,7 +196,7 @@ async def list_messages(call: Call, ticket_id: TicketId, query: Annotated[models
         ),
     )
     page = reply.message.page
-    body = to_json(page_json([_message_json(message) for message in reply.message.messages], page))
+    body = to_json(page_json([message_json(message) for message in reply.message.messages], page))
     return Answer(body, tag=tag_of(body), links=page_links(f"{_PATH}/{ticket_id}/messages", query, page))
 
 
@@ -213,11 +213,12 @@ async def list_history(call: Call, ticket_id: TicketId, query: Annotated[PageQue
         ),
     )
     page = reply.message.page
-    body = to_json(page_json([_entry_json(entry) for entry in reply.message.entries], page))
+    body = to_json(page_json([entry_json(entry) for entry in reply.message.entries], page))
     return Answer(body, tag=tag_of(body), links=page_links(f"{_PATH}/{ticket_id}/history", query, page))
 
 
-def _ticket_json(ticket: pb.Ticket) -> dict[str, Any]:
+def ticket_json(ticket: pb.Ticket) -> dict[str, Any]:
+    """Write a ticket."""
     return {
         "id": ticket.id,
         "subject": ticket.subject,
@@ -250,7 +251,8 @@ def _moment(targets: pb.Targets, field: Any) -> str | None:
     return rfc3339(getattr(targets, field)) if targets.HasField(field) else None
 
 
-def _message_json(message: pb.Message) -> dict[str, Any]:
+def message_json(message: pb.Message) -> dict[str, Any]:
+    """Write a message of a thread."""
     return {
         "id": message.id,
         "ticket_id": message.ticket_id,
@@ -263,7 +265,8 @@ def _message_json(message: pb.Message) -> dict[str, Any]:
     }
 
 
-def _entry_json(entry: pb.HistoryEntry) -> dict[str, Any]:
+def entry_json(entry: pb.HistoryEntry) -> dict[str, Any]:
+    """Write an entry of a history."""
     return {
         "id": entry.id,
         "event": pb.Event.Name(entry.event).removeprefix("EVENT_").lower(),

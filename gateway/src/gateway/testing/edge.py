@@ -60,6 +60,14 @@ class Edge:
         """Run a coroutine in the gateway's loop and give its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_WAIT_S)
 
+    def do(self, act: Callable[[], T]) -> T:
+        """Have the gateway's loop do something, and give its result."""
+
+        async def done() -> T:
+            return act()
+
+        return self.run(done())
+
     def call_soon(self, act: Callable[[], object]) -> None:
         """Have the gateway's loop do something, and don't wait for it."""
         self._loop.call_soon_threadsafe(act)

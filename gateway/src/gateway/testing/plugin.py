@@ -41,6 +41,7 @@ async def rest(
         tls_ca=identity.authority,
         tls_certificate=identity.certificate,
         tls_key=identity.key,
+        stream_longest_s=0.5,  # who reads streams to their ends comes to them
         **{f"{service.name}_target": f"127.0.0.1:{running.port}"},
     )
     await asyncio.to_thread(edge.start)

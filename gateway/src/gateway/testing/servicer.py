@@ -28,6 +28,7 @@ from chassis.identity import SUBJECT, Caller
 from gateway.testing.community import StandInCommunity
 from gateway.testing.invitations import StandInInvitations
 from gateway.testing.status import StandInStatus
+from gateway.testing.watching import StandInTickets
 from gateway.testing.webhooks import StandInWebhooks
 from neoforge.common.v1 import webhooks_pb2_grpc
 from neoforge.common.v1.page_pb2 import Page
@@ -250,6 +251,7 @@ class StandInServer:
         self.invitations = StandInInvitations()
         self.community = StandInCommunity()
         self.status = StandInStatus()
+        self.tickets = StandInTickets()
         self.health = health_aio.HealthServicer()
         self.port = 0
         self._server: grpc.aio.Server | None = None
@@ -262,6 +264,7 @@ class StandInServer:
         invitations_pb2_grpc.add_InvitationsServiceServicer_to_server(self.invitations, self._server)
         self.community.add_to(self._server)
         self.status.add_to(self._server)
+        self.tickets.add_to(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         for part in ("", "database", "accepting"):

@@ -1,11 +1,14 @@
 """Stand-ins for the status service."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gateway.testing.told import Told
+from gateway.testing.watching import Lasting
 from neoforge.status.v1 import incidents_pb2, incidents_pb2_grpc, page_pb2, page_pb2_grpc
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import grpc
 
 
@@ -14,6 +17,19 @@ class StandInPage(Told, page_pb2_grpc.PageServiceServicer):
 
     messages: ClassVar = page_pb2
     GetPage = GetUptime = Told.answer
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watched = Lasting()
+        """What is told of the page to who follows it: each time all that was told last."""
+
+    async def follow(self, request: page_pb2.WatchPageRequest, context: Any) -> "AsyncIterator[Any]":
+        """Begin with what was told last."""
+        del request
+        async for told in self.watched.follow(max(0, len(self.watched.told) - 1), context):
+            yield told
+
+    WatchPage = follow
 
 
 class StandInIncidents(Told, incidents_pb2_grpc.IncidentServiceServicer):

@@ -48,7 +48,7 @@ def build(house: House[Settings], now: Callable[[], datetime] = utc_now) -> list
         Servicer(
             MaintenanceServicer(*shared, records, now), maintenances_pb2_grpc.add_MaintenanceServiceServicer_to_server
         ),
-        Servicer(PageServicer(house.database, now), page_pb2_grpc.add_PageServiceServicer_to_server),
+        Servicer(PageServicer(house.database, house.watches, now), page_pb2_grpc.add_PageServiceServicer_to_server),
         Servicer(subscribers, subscribers_pb2_grpc.add_SubscriberServiceServicer_to_server),
         Servicer(
             WebhooksServicer(house.database, house.idempotency, WEBHOOKS.of(house)),

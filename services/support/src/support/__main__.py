@@ -14,6 +14,8 @@ from neoforge.support.v1 import (
     canned_replies_pb2_grpc,
     tickets_pb2,
     tickets_pb2_grpc,
+    watching_pb2,
+    watching_pb2_grpc,
 )
 from support.clock import utc_now
 from support.jobs import jobs
@@ -22,6 +24,7 @@ from support.records import Records
 from support.servicer.attachments import AttachmentServicer
 from support.servicer.canned_replies import CannedReplyServicer
 from support.servicer.tickets import TicketServicer
+from support.servicer.watching import TicketWatchServicer, watched_tickets
 from support.settings import Settings
 from support.storage import storage_of
 from support.storage.incoming import Incoming
@@ -30,7 +33,8 @@ from support.tables import idempotency_keys, job_tables, metadata
 
 def build(house: House[Settings], now: Callable[[], datetime] = utc_now) -> list[Servicer]:
     database, idempotency, cursors = house.database, house.idempotency, house.cursors
-    records = Records(house.outbox)
+    watched = watched_tickets(house.watches, database)
+    records = Records(house.outbox, watched.touch)
     return [
         Servicer(
             TicketServicer(database, idempotency, cursors, records, house.settings.promise, now),
@@ -51,6 +55,10 @@ def build(house: House[Settings], now: Callable[[], datetime] = utc_now) -> list
             CannedReplyServicer(database, idempotency, cursors, now),
             canned_replies_pb2_grpc.add_CannedReplyServiceServicer_to_server,
         ),
+        Servicer(
+            TicketWatchServicer(database, watched, now),
+            watching_pb2_grpc.add_TicketWatchServiceServicer_to_server,
+        ),
     ]
 
 
@@ -65,6 +73,7 @@ SERVICE = Service(
         tickets_pb2.DESCRIPTOR.services_by_name["TicketService"],
         attachments_pb2.DESCRIPTOR.services_by_name["AttachmentService"],
         canned_replies_pb2.DESCRIPTOR.services_by_name["CannedReplyService"],
+        watching_pb2.DESCRIPTOR.services_by_name["TicketWatchService"],
     ],
     build=build,
     jobs=jobs,

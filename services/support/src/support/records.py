@@ -1,7 +1,8 @@
 """A change of a ticket is stored with all that belongs to it: the row, its history, and the events that follow."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +18,10 @@ from support.store import threads, tickets
 class Records:
     """Writes tickets, always inside the transaction of what changed them, which holds the ticket's row."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Outbox, told: Callable[[UUID], None] | None = None) -> None:
         self._outbox = outbox
+        self._told = told
+        """Told the id of each ticket to whose history something was added, after the commit."""
 
     async def opened(self, tx: Connection, ticket: Ticket, by: UUID, message_id: UUID) -> None:
         """Store a new ticket."""
@@ -57,7 +60,7 @@ class Records:
             internal=attachment.internal,
             created_at=attachment.created_at,
         )
-        await threads.insert_entry(tx, entry)
+        await self._insert(tx, entry)
 
     async def missed(self, tx: Connection, before: Ticket, after: Ticket) -> None:
         """Store that targets were missed."""
@@ -84,7 +87,12 @@ class Records:
         message_id: UUID | None = None,
         internal: bool = False,
     ) -> None:
-        await threads.insert_entry(tx, Entry(uuid7(), ticket.id, event, by, changes, message_id, internal, at))
+        await self._insert(tx, Entry(uuid7(), ticket.id, event, by, changes, message_id, internal, at))
+
+    async def _insert(self, tx: Connection, entry: Entry) -> None:
+        await threads.insert_entry(tx, entry)
+        if self._told is not None:
+            tx.after_commit(partial(self._told, entry.ticket_id))
 
     async def _announce(self, tx: Connection, kind: str, ticket: Ticket, more: Mapping[str, Any]) -> None:
         payload = {"ticket_id": str(ticket.id), "version": ticket.version, "status": ticket.status.value, **more}

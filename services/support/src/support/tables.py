@@ -128,6 +128,10 @@ attachments = sa.Table(
     sa.Index("attachments_ticket_id_idx", "ticket_id"),
 )
 
+# Taken while the ticket's row is held, so that within a ticket numbers grow in the order of the commits.
+numbers = sa.Sequence("history_numbers", metadata=metadata)
+_NUMBER: Final = sa.text("nextval('support.history_numbers'::regclass)")  # as PostgreSQL writes it
+
 # Append-only: a trigger refuses every UPDATE, and every DELETE but that of a whole ticket.
 history = sa.Table(
     "history",
@@ -145,6 +149,9 @@ history = sa.Table(
     sa.Column("message_id", sa.Uuid),
     sa.Column("internal", sa.Boolean, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),
+    # None on what was written before there were any.
+    sa.Column("number", sa.BigInteger, server_default=_NUMBER),
+    sa.Index("history_number_idx", "ticket_id", "number"),
     sa.Index("history_ticket_id_idx", "ticket_id", "created_at", "id"),
     sa.Index("history_public_idx", "ticket_id", "created_at", "id", postgresql_where=sa.text("NOT internal")),
 )

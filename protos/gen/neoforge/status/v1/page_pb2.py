@@ -28,27 +28,31 @@ from neoforge.status.v1 import incidents_pb2 as neoforge_dot_status_dot_v1_dot_i
 from neoforge.status.v1 import maintenances_pb2 as neoforge_dot_status_dot_v1_dot_maintenances__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dneoforge/status/v1/page.proto\x12\x12neoforge.status.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#neoforge/status/v1/components.proto\x1a\"neoforge/status/v1/incidents.proto\x1a%neoforge/status/v1/maintenances.proto\"\x10\n\x0eGetPageRequest\"\xd3\x02\n\x0fGetPageResponse\x12\x30\n\tindicator\x18\x01 \x01(\x0e\x32\x1d.neoforge.status.v1.Indicator\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12)\n\x06groups\x18\x03 \x03(\x0b\x32\x19.neoforge.status.v1.Group\x12\x36\n\ncomponents\x18\x04 \x03(\x0b\x32\".neoforge.status.v1.ComponentState\x12/\n\tincidents\x18\x05 \x03(\x0b\x32\x1c.neoforge.status.v1.Incident\x12\x35\n\x0cmaintenances\x18\x06 \x03(\x0b\x32\x1f.neoforge.status.v1.Maintenance\x12.\n\nupdated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xba\x01\n\x03\x44\x61y\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x15\n\roperational_s\x18\x02 \x01(\x01\x12\x12\n\ndegraded_s\x18\x03 \x01(\x01\x12\x18\n\x10partial_outage_s\x18\x04 \x01(\x01\x12\x16\n\x0emajor_outage_s\x18\x05 \x01(\x01\x12\x15\n\rmaintenance_s\x18\x06 \x01(\x01\x12\x11\n\tno_data_s\x18\x07 \x01(\x01\x12\x13\n\x06uptime\x18\x08 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_uptime\"n\n\x0f\x43omponentUptime\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x13\n\x06uptime\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12%\n\x04\x64\x61ys\x18\x03 \x03(\x0b\x32\x17.neoforge.status.v1.DayB\t\n\x07_uptime\"6\n\x10GetUptimeRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x02 \x01(\x05\"L\n\x11GetUptimeResponse\x12\x37\n\ncomponents\x18\x01 \x03(\x0b\x32#.neoforge.status.v1.ComponentUptime*\x97\x01\n\tIndicator\x12\x19\n\x15INDICATOR_UNSPECIFIED\x10\x00\x12\x12\n\x0eINDICATOR_NONE\x10\x01\x12\x19\n\x15INDICATOR_MAINTENANCE\x10\x02\x12\x13\n\x0fINDICATOR_MINOR\x10\x03\x12\x13\n\x0fINDICATOR_MAJOR\x10\x04\x12\x16\n\x12INDICATOR_CRITICAL\x10\x05\x32\xbb\x01\n\x0bPageService\x12R\n\x07GetPage\x12\".neoforge.status.v1.GetPageRequest\x1a#.neoforge.status.v1.GetPageResponse\x12X\n\tGetUptime\x12$.neoforge.status.v1.GetUptimeRequest\x1a%.neoforge.status.v1.GetUptimeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dneoforge/status/v1/page.proto\x12\x12neoforge.status.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#neoforge/status/v1/components.proto\x1a\"neoforge/status/v1/incidents.proto\x1a%neoforge/status/v1/maintenances.proto\"\x10\n\x0eGetPageRequest\"\xd3\x02\n\x0fGetPageResponse\x12\x30\n\tindicator\x18\x01 \x01(\x0e\x32\x1d.neoforge.status.v1.Indicator\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12)\n\x06groups\x18\x03 \x03(\x0b\x32\x19.neoforge.status.v1.Group\x12\x36\n\ncomponents\x18\x04 \x03(\x0b\x32\".neoforge.status.v1.ComponentState\x12/\n\tincidents\x18\x05 \x03(\x0b\x32\x1c.neoforge.status.v1.Incident\x12\x35\n\x0cmaintenances\x18\x06 \x03(\x0b\x32\x1f.neoforge.status.v1.Maintenance\x12.\n\nupdated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x12\n\x10WatchPageRequest\"F\n\x11WatchPageResponse\x12\x31\n\x04page\x18\x01 \x01(\x0b\x32#.neoforge.status.v1.GetPageResponse\"\xba\x01\n\x03\x44\x61y\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x15\n\roperational_s\x18\x02 \x01(\x01\x12\x12\n\ndegraded_s\x18\x03 \x01(\x01\x12\x18\n\x10partial_outage_s\x18\x04 \x01(\x01\x12\x16\n\x0emajor_outage_s\x18\x05 \x01(\x01\x12\x15\n\rmaintenance_s\x18\x06 \x01(\x01\x12\x11\n\tno_data_s\x18\x07 \x01(\x01\x12\x13\n\x06uptime\x18\x08 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_uptime\"n\n\x0f\x43omponentUptime\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x13\n\x06uptime\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12%\n\x04\x64\x61ys\x18\x03 \x03(\x0b\x32\x17.neoforge.status.v1.DayB\t\n\x07_uptime\"6\n\x10GetUptimeRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x02 \x01(\x05\"L\n\x11GetUptimeResponse\x12\x37\n\ncomponents\x18\x01 \x03(\x0b\x32#.neoforge.status.v1.ComponentUptime*\x97\x01\n\tIndicator\x12\x19\n\x15INDICATOR_UNSPECIFIED\x10\x00\x12\x12\n\x0eINDICATOR_NONE\x10\x01\x12\x19\n\x15INDICATOR_MAINTENANCE\x10\x02\x12\x13\n\x0fINDICATOR_MINOR\x10\x03\x12\x13\n\x0fINDICATOR_MAJOR\x10\x04\x12\x16\n\x12INDICATOR_CRITICAL\x10\x05\x32\x97\x02\n\x0bPageService\x12R\n\x07GetPage\x12\".neoforge.status.v1.GetPageRequest\x1a#.neoforge.status.v1.GetPageResponse\x12X\n\tGetUptime\x12$.neoforge.status.v1.GetUptimeRequest\x1a%.neoforge.status.v1.GetUptimeResponse\x12Z\n\tWatchPage\x12$.neoforge.status.v1.WatchPageRequest\x1a%.neoforge.status.v1.WatchPageResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'neoforge.status.v1.page_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INDICATOR']._serialized_start=994
-  _globals['_INDICATOR']._serialized_end=1145
+  _globals['_INDICATOR']._serialized_start=1086
+  _globals['_INDICATOR']._serialized_end=1237
   _globals['_GETPAGEREQUEST']._serialized_start=198
   _globals['_GETPAGEREQUEST']._serialized_end=214
   _globals['_GETPAGERESPONSE']._serialized_start=217
   _globals['_GETPAGERESPONSE']._serialized_end=556
-  _globals['_DAY']._serialized_start=559
-  _globals['_DAY']._serialized_end=745
-  _globals['_COMPONENTUPTIME']._serialized_start=747
-  _globals['_COMPONENTUPTIME']._serialized_end=857
-  _globals['_GETUPTIMEREQUEST']._serialized_start=859
-  _globals['_GETUPTIMEREQUEST']._serialized_end=913
-  _globals['_GETUPTIMERESPONSE']._serialized_start=915
-  _globals['_GETUPTIMERESPONSE']._serialized_end=991
-  _globals['_PAGESERVICE']._serialized_start=1148
-  _globals['_PAGESERVICE']._serialized_end=1335
+  _globals['_WATCHPAGEREQUEST']._serialized_start=558
+  _globals['_WATCHPAGEREQUEST']._serialized_end=576
+  _globals['_WATCHPAGERESPONSE']._serialized_start=578
+  _globals['_WATCHPAGERESPONSE']._serialized_end=648
+  _globals['_DAY']._serialized_start=651
+  _globals['_DAY']._serialized_end=837
+  _globals['_COMPONENTUPTIME']._serialized_start=839
+  _globals['_COMPONENTUPTIME']._serialized_end=949
+  _globals['_GETUPTIMEREQUEST']._serialized_start=951
+  _globals['_GETUPTIMEREQUEST']._serialized_end=1005
+  _globals['_GETUPTIMERESPONSE']._serialized_start=1007
+  _globals['_GETUPTIMERESPONSE']._serialized_end=1083
+  _globals['_PAGESERVICE']._serialized_start=1240
+  _globals['_PAGESERVICE']._serialized_end=1519
 # @@protoc_insertion_point(module_scope)

@@ -133,6 +133,47 @@ class GetPageResponse(_message.Message):
 Global___GetPageResponse: _TypeAlias = GetPageResponse  # noqa: Y015
 
 @_typing.final
+class WatchPageRequest(_message.Message):
+    """The page is to be followed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPageRequest: _TypeAlias = WatchPageRequest  # noqa: Y015
+
+@_typing.final
+class WatchPageResponse(_message.Message):
+    """The page as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def page(self) -> Global___GetPageResponse:
+        """As GetPage gives it."""
+
+    def __init__(
+        self,
+        *,
+        page: Global___GetPageResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPageResponse: _TypeAlias = WatchPageResponse  # noqa: Y015
+
+@_typing.final
 class Day(_message.Message):
     """A day in UTC and how long the component fared how; the seconds of a day sum up to 86,400."""
 

@@ -45,6 +45,11 @@ class PageServiceStub:
                 request_serializer=neoforge_dot_status_dot_v1_dot_page__pb2.GetUptimeRequest.SerializeToString,
                 response_deserializer=neoforge_dot_status_dot_v1_dot_page__pb2.GetUptimeResponse.FromString,
                 _registered_method=True)
+        self.WatchPage = channel.unary_stream(
+                '/neoforge.status.v1.PageService/WatchPage',
+                request_serializer=neoforge_dot_status_dot_v1_dot_page__pb2.WatchPageRequest.SerializeToString,
+                response_deserializer=neoforge_dot_status_dot_v1_dot_page__pb2.WatchPageResponse.FromString,
+                _registered_method=True)
 
 
 class PageServiceServicer:
@@ -66,6 +71,14 @@ class PageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchPage(self, request, context):
+        """Gives the page at once, and again whenever it is another, within a second or two, for as long as the caller listens.
+        What changes and changes back meanwhile may not be seen. The call ends without an error when its replica goes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +91,11 @@ def add_PageServiceServicer_to_server(servicer, server):
                     servicer.GetUptime,
                     request_deserializer=neoforge_dot_status_dot_v1_dot_page__pb2.GetUptimeRequest.FromString,
                     response_serializer=neoforge_dot_status_dot_v1_dot_page__pb2.GetUptimeResponse.SerializeToString,
+            ),
+            'WatchPage': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchPage,
+                    request_deserializer=neoforge_dot_status_dot_v1_dot_page__pb2.WatchPageRequest.FromString,
+                    response_serializer=neoforge_dot_status_dot_v1_dot_page__pb2.WatchPageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +153,33 @@ class PageService:
             '/neoforge.status.v1.PageService/GetUptime',
             neoforge_dot_status_dot_v1_dot_page__pb2.GetUptimeRequest.SerializeToString,
             neoforge_dot_status_dot_v1_dot_page__pb2.GetUptimeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchPage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/neoforge.status.v1.PageService/WatchPage',
+            neoforge_dot_status_dot_v1_dot_page__pb2.WatchPageRequest.SerializeToString,
+            neoforge_dot_status_dot_v1_dot_page__pb2.WatchPageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class PageServiceStub:
     """Tells how much of each of the last days a component fared how; of all components, or of one. NOT_FOUND, reason
     NOT_FOUND, when there is no such component.
     """
+    WatchPage: _grpc.UnaryStreamMultiCallable[_page_pb2.WatchPageRequest, _page_pb2.WatchPageResponse]
+    """Gives the page at once, and again whenever it is another, within a second or two, for as long as the caller listens.
+    What changes and changes back meanwhile may not be seen. The call ends without an error when its replica goes.
+    """
 
 @_typing.type_check_only
 class PageServiceAsyncStub(PageServiceStub):
@@ -50,6 +54,10 @@ class PageServiceAsyncStub(PageServiceStub):
     GetUptime: _aio.UnaryUnaryMultiCallable[_page_pb2.GetUptimeRequest, _page_pb2.GetUptimeResponse]  # type: ignore[assignment]
     """Tells how much of each of the last days a component fared how; of all components, or of one. NOT_FOUND, reason
     NOT_FOUND, when there is no such component.
+    """
+    WatchPage: _aio.UnaryStreamMultiCallable[_page_pb2.WatchPageRequest, _page_pb2.WatchPageResponse]  # type: ignore[assignment]
+    """Gives the page at once, and again whenever it is another, within a second or two, for as long as the caller listens.
+    What changes and changes back meanwhile may not be seen. The call ends without an error when its replica goes.
     """
 
 class PageServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -71,6 +79,16 @@ class PageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_page_pb2.GetUptimeResponse, _abc.Awaitable[_page_pb2.GetUptimeResponse]]:
         """Tells how much of each of the last days a component fared how; of all components, or of one. NOT_FOUND, reason
         NOT_FOUND, when there is no such component.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchPage(
+        self,
+        request: _page_pb2.WatchPageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_page_pb2.WatchPageResponse], _abc.AsyncIterator[_page_pb2.WatchPageResponse]]:
+        """Gives the page at once, and again whenever it is another, within a second or two, for as long as the caller listens.
+        What changes and changes back meanwhile may not be seen. The call ends without an error when its replica goes.
         """
 
 def add_PageServiceServicer_to_server(servicer: PageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

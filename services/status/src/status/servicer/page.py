@@ -1,13 +1,14 @@
 """neoforge.status.v1.PageService."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from chassis.access import ANYONE, allow
 from chassis.convert import timestamp, to_enum
 from chassis.database import Database
 from chassis.errors import InvalidFields, Violation
+from chassis.watching import Watches, lasting
 from neoforge.status.v1 import page_pb2 as pb
 from neoforge.status.v1 import page_pb2_grpc
 from status import convert
@@ -16,16 +17,36 @@ from status.model.overall import overall, state
 from status.model.uptime import MAX_DAYS, bars, first_moment
 from status.store import components, incidents, maintenances
 
+_PAGE: Final = "page"
+"""There is one page to watch."""
+
 
 class PageServicer(page_pb2_grpc.PageServiceServicer):
     """Answers the calls of PageService from PostgreSQL; `now` tells the time."""
 
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, watches: Watches, now: Callable[[], datetime]) -> None:
         self._database = database
+        self._watched = watches.over(self._look)
         self._now = now
 
     @allow(ANYONE)
     async def GetPage(self, request: pb.GetPageRequest, context: Any) -> pb.GetPageResponse:
+        return await self._page()
+
+    @lasting
+    @allow(ANYONE)
+    async def WatchPage(self, request: pb.WatchPageRequest, context: Any) -> AsyncIterator[pb.WatchPageResponse]:
+        async with self._watched.of(_PAGE):
+            page = await self._watched.state(_PAGE)
+            while True:
+                yield pb.WatchPageResponse(page=page)
+                page = await self._watched.other_than(page, _PAGE)
+
+    async def _look(self, watched: Collection[str]) -> Mapping[str, pb.GetPageResponse]:
+        """Read the page: it changes with the clock too, so there is nothing smaller by which to know that it has."""
+        return {_PAGE: await self._page()}
+
+    async def _page(self) -> pb.GetPageResponse:
         now = self._now()
         async with self._database.connection() as connection:
             groups = await components.list_groups(connection)

@@ -14,7 +14,8 @@ from support.model.message import Attachment, Entry, Event, Message
 from support.model.ticket import Change
 from support.tables import attachments, history, messages
 
-_MESSAGE: Final = tuple(c for c in messages.c if c.name not in {"title", "number", "search"})
+MESSAGE: Final = tuple(c for c in messages.c if c.name not in {"title", "number", "search"})
+ENTRY: Final = tuple(c for c in history.c if c.name != "number")
 
 _id = sa.bindparam("id", type_=sa.Uuid)
 _ticket_id = sa.bindparam("ticket_id", type_=sa.Uuid)
@@ -29,7 +30,7 @@ _INSERT_MESSAGE = statement(
     "INSERT messages",
 )
 _GET_MESSAGE = statement(
-    sa.select(*_MESSAGE).where(messages.c.id == _id, messages.c.ticket_id == _ticket_id), "SELECT messages"
+    sa.select(*MESSAGE).where(messages.c.id == _id, messages.c.ticket_id == _ticket_id), "SELECT messages"
 )
 _FIRST_MESSAGE = statement(
     sa.select(messages.c.id)
@@ -59,12 +60,12 @@ _KNOWN = statement(
     sa.select(attachments.c.id).where(attachments.c.id == sa.func.any(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)))),
     "SELECT attachments",
 )
-_INSERT_ENTRY = statement(sa.insert(history).values(_given(history)), "INSERT history")
+_INSERT_ENTRY = statement(sa.insert(history).values(_given(history, *(c.name for c in ENTRY))), "INSERT history")
 
 
 async def insert_message(tx: Connection, message: Message, *, title: str = "") -> None:
     """Store a message; the first one of a ticket has its subject as title, to be found by."""
-    await tx.execute(_INSERT_MESSAGE, **{c.name: getattr(message, c.name) for c in _MESSAGE}, title=title)
+    await tx.execute(_INSERT_MESSAGE, **{c.name: getattr(message, c.name) for c in MESSAGE}, title=title)
 
 
 async def retitle(tx: Connection, ticket_id: UUID, title: str) -> None:
@@ -81,7 +82,7 @@ async def first_message(connection: Connection, ticket_id: UUID) -> UUID:
 async def get_message(connection: Connection, ticket_id: UUID, id: UUID) -> Message | None:  # noqa: A002
     """Give a message of a ticket, or None."""
     row = await connection.one(_GET_MESSAGE, ticket_id=ticket_id, id=id)
-    return _message(row) if row else None
+    return message_of(row) if row else None
 
 
 async def count_messages(tx: Connection, ticket_id: UUID) -> int:
@@ -101,7 +102,7 @@ async def page_of_messages(
 ) -> Page[Message]:
     """Give one page of a thread."""
     found = await _messages(order, with_notes=with_notes).page(connection, request, cursors, scope, ticket_id=ticket_id)
-    return found.of([_message(row) for row in found.rows])
+    return found.of([message_of(row) for row in found.rows])
 
 
 async def insert_attachment(tx: Connection, attachment: Attachment) -> None:
@@ -131,7 +132,7 @@ async def known_attachments(connection: Connection, ids: Sequence[UUID]) -> set[
 async def insert_entry(tx: Connection, entry: Entry) -> None:
     """Add an entry to a history."""
     changes = Jsonb([[change.field, change.before, change.after] for change in entry.changes])
-    row = {c.name: getattr(entry, c.name) for c in history.c}
+    row = {c.name: getattr(entry, c.name) for c in ENTRY}
     await tx.execute(_INSERT_ENTRY, **row | {"event": entry.event.value, "changes": changes})
 
 
@@ -149,30 +150,32 @@ async def page_of_history(
     found = await _history(order, with_internal=with_internal).page(
         connection, request, cursors, scope, ticket_id=ticket_id
     )
-    return found.of([_entry(row) for row in found.rows])
+    return found.of([entry_of(row) for row in found.rows])
 
 
 @lru_cache
 def _messages(order: Order, *, with_notes: bool) -> Listing:
-    wanted = sa.select(*_MESSAGE).where(messages.c.ticket_id == _ticket_id)
+    wanted = sa.select(*MESSAGE).where(messages.c.ticket_id == _ticket_id)
     return Listing([wanted if with_notes else wanted.where(~messages.c.internal)], order, "messages")
 
 
 @lru_cache
 def _history(order: Order, *, with_internal: bool) -> Listing:
-    wanted = sa.select(*history.c).where(history.c.ticket_id == _ticket_id)
+    wanted = sa.select(*ENTRY).where(history.c.ticket_id == _ticket_id)
     return Listing([wanted if with_internal else wanted.where(~history.c.internal)], order, "history")
 
 
-def _message(row: Any) -> Message:
-    return Message(**{c.name: getattr(row, c.name) for c in _MESSAGE})
+def message_of(row: Any) -> Message:
+    """Give the message of a row."""
+    return Message(**{c.name: getattr(row, c.name) for c in MESSAGE})
 
 
 def _attachment(row: Any) -> Attachment:
     return Attachment(**{c.name: getattr(row, c.name) for c in attachments.c})
 
 
-def _entry(row: Any) -> Entry:
+def entry_of(row: Any) -> Entry:
+    """Give the entry of a row."""
     return Entry(
         id=row.id,
         ticket_id=row.ticket_id,
