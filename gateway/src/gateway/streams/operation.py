@@ -43,6 +43,8 @@ class StreamOperation(Operation):
         streams, settings = call.parts.streams, call.parts.settings
         try:
             await call.identify()
+            if call.penalised:
+                raise call.as_penalised()
             if scope["query_string"]:
                 self._read_query(scope["query_string"])
             _check_accept(call)
