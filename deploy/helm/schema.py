@@ -49,12 +49,20 @@ def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
 
-_selector = closed({"matchLabels": labels, "matchExpressions": _list({"type": "object"})})
+_expression = closed(
+    {"key": text, "operator": _texts("In", "NotIn", "Exists", "DoesNotExist"), "values": _list(text)},
+    ("key", "operator"),
+)
+_selector = closed({"matchLabels": labels, "matchExpressions": _list(_expression)})
+_network: Schema = {
+    "type": "string",
+    "pattern": r"^(([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}|[0-9a-fA-F]*:[0-9a-fA-F:.]*/[0-9]{1,3})$",
+}
 _peer = closed(
     {
         "podSelector": _selector,
         "namespaceSelector": _selector,
-        "ipBlock": closed({"cidr": text, "except": _list(text)}, ("cidr",)),
+        "ipBlock": closed({"cidr": _network, "except": _list(_network)}, ("cidr",)),
     }
 ) | {"minProperties": 1}
 _rule_port = closed({"port": {"anyOf": [port, name]}, "endPort": port, "protocol": _texts("TCP", "UDP", "SCTP")})
@@ -111,7 +119,11 @@ def _environment(settings: Mapping[str, str]) -> Schema:
 def _secrets(settings: Iterable[str]) -> Schema:
     """Where each secret setting stands. An empty name is a Secret that someone meant to give."""
     source = closed(
-        {"name": {"type": "string", "minLength": 1}, "key": {"type": "string", "minLength": 1}}, ("name", "key")
+        {
+            "name": {"type": "string", "pattern": rf"{_NAME}|\{{\{{"},
+            "key": {"type": "string", "pattern": "^[-._a-zA-Z0-9]+$"},
+        },
+        ("name", "key"),
     )
     return {
         "type": "object",

@@ -19,6 +19,9 @@ pytestmark = pytest.mark.xdist_group("chart")
         ("certificateAuthority.create=false", "certificateAuthority.create is false and global.tls.issuer.name empty"),
         ("global.tls.issuer.kind=ClusterIssuer", "global.tls.issuer.name is empty: name the ClusterIssuer"),
         ("postgresql.pooler.enabled=true", "postgresql.pooler is of the cluster that global.database.cloudnativepg"),
+        ("edge.tls.port=80,edge.tls.secret=forge-tls", "edge.tls.port is 80, which is that of HTTP"),
+        ("support.storage.path=/tmp", "support.storage.path is /tmp, where other things are"),
+        ("gateway.env.NEOFORGE_PROJECTS_TARGET=null", "gateway: NEOFORGE_PROJECTS_TARGET is not set"),
         (
             "projects.autoscaling.enabled=true,projects.resources.requests.cpu=null",
             "projects: autoscaling is by the part of resources.requests.cpu that is used, which is not set",
@@ -53,6 +56,8 @@ WRONG = {
     "projects.image.repository": "Forge/projects",
     "edge.image": "",
     "ingress.hosts": "{forge_example}",
+    "auth.secrets.NEOFORGE_AUTH_SECRET.name": "Forge_Auth",
+    "global.networkPolicy.redis[0].ipBlock.cidr": "10.0.0.0",
 }
 
 
@@ -60,6 +65,7 @@ def test_values_that_no_process_or_cluster_takes_are_refused_each_by_its_name() 
     said = refusal("--set-string", ",".join(f"{key}={value}" for key, value in WRONG.items()))
     for key in WRONG:
         within = key if key.startswith(("global", "edge", "ingress")) else key.partition(".")[2]
+        within = within.replace("[0]", ".0")
         assert f"- {within}: " in said or f"- {within}.0: " in said, key
     assert "podDisruptionBudget.maxUnavailable: " in refusal("--set", "auth.podDisruptionBudget.maxUnavailable=0")
 

@@ -4,7 +4,7 @@ import math
 import re
 
 import pytest
-from charts import CHART, ROOT
+from charts import CHART, ROOT, pods, rendered
 
 from chassis.settings import ServiceSettings
 
@@ -67,6 +67,12 @@ def test_limits_are_those_of_the_configuration() -> None:
     assert "max_prepared_statements" in (CHART / "templates" / "postgresql.yaml").read_text()
 
 
-def test_a_decision_of_the_limiter_is_of_one_key_and_so_of_one_slot() -> None:
-    script = (ROOT / "gateway" / "src" / "gateway" / "gcra.lua").read_text()
-    assert set(re.findall(r"KEYS\[(\d+)\]", script)) == {"1"}
+def test_in_the_example_of_production_replicas_are_added_where_the_model_adds_them() -> None:
+    objects = rendered("--values", CHART / "examples" / "production.yaml")
+    asked = {whose: pod["containers"][0]["resources"]["requests"]["cpu"] for whose, pod in pods(objects)}
+    scalers = [item["spec"] for item in objects if item["kind"] == "HorizontalPodAutoscaler"]
+    assert scalers
+    for scaler in scalers:
+        (metric,) = scaler["metrics"]
+        cores = float(asked[f"Deployment {scaler['scaleTargetRef']['name']}"])
+        assert cores * metric["resource"]["target"]["averageUtilization"] / 100 == FREE

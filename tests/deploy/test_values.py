@@ -1,6 +1,9 @@
 """Values that pass for good, and are not: refused by the chart, with the reason, before anything is sent."""
 
+import importlib
+
 import pytest
+import yaml
 from charts import CHART, pods, refusal, rendered
 
 pytestmark = pytest.mark.xdist_group("chart")
@@ -87,6 +90,16 @@ def test_a_typo_in_a_list_is_refused(value: str, words: str) -> None:
 
 def test_in_production_processes_call_each_other_over_mutual_tls() -> None:
     assert "global.tls.mode is none: in production, processes call" in refusal("--set", "global.tls.mode=none")
+
+
+@pytest.mark.parametrize("process", sorted(path.stem for path in (CHART / "services").glob("*.yaml")))
+def test_the_chart_asks_for_every_setting_without_which_a_process_refuses_to_start(process: str) -> None:
+    settings = importlib.import_module(f"{process}.settings")
+    kind = settings.GatewaySettings if process == "gateway" else settings.Settings
+    needed = {f"NEOFORGE_{field.upper()}" for field, info in kind.model_fields.items() if info.is_required()}
+    made_by_the_chart = {"NEOFORGE_ENVIRONMENT", "NEOFORGE_LISTEN", "NEOFORGE_OPS_LISTEN"}
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert needed - made_by_the_chart <= set(values[process]["required"])
 
 
 ROLES = ("--set", "roles.enabled=true,roles.adminSecret=postgresql-admin")

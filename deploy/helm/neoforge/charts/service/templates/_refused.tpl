@@ -22,6 +22,9 @@ than they say. Takes the root; settings that contradict each other are refused w
 {{- if and (eq .Values.global.environment "production") (not (hasPrefix "https://" .Values.global.publicUrl)) -}}
   {{- fail (printf "\n\nglobal.publicUrl is %s: in production it is https, or processes refuse to start.\n" .Values.global.publicUrl) -}}
 {{- end -}}
+{{- if and (include "service.stores" .) (regexMatch "^/(bin|dev|etc|lib|lib64|opt|proc|run|sys|tmp|usr)?(/|$)" .Values.storage.path) -}}
+  {{- fail (printf "\n\n%s.storage.path is %s, where other things are: a volume would hide them. Take a folder such as /srv/files.\n" $name .Values.storage.path) -}}
+{{- end -}}
 {{- with .Values.global.tls -}}
   {{- if and (eq .mode "certManager") (not .issuer.name) (or (ne .issuer.kind "Issuer") (ne .issuer.group "cert-manager.io")) -}}
     {{- fail (printf "\n\nglobal.tls.issuer.name is empty: name the %s of %s that certificates come from.\n" .issuer.kind .issuer.group) -}}
