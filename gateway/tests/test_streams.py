@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -187,6 +188,21 @@ def test_a_process_keeps_so_many_streams_open(
         assert problem(refused) == (503, "overloaded")
         assert int(refused.headers["Retry-After"]) > 0
         assert mine.get("/api/v1/projects").status_code == 200  # others are no matter
+
+
+def test_a_penalised_address_begins_no_stream(
+    live: Edge, nobody: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = live.parts.limiter.take
+
+    async def penalised(*arguments: Any) -> Any:
+        return replace(await take(*arguments), penalty_us=60_000_000)
+
+    monkeypatch.setattr(live.parts.limiter, "take", penalised)
+    refused = nobody.get(STATUS)
+    assert problem(refused) == (429, "address-penalised")
+    assert int(refused.headers["Retry-After"]) == 60
+    assert not live.service.status.page.watched.calls
 
 
 def test_a_quota_that_is_used_up_is_a_429_before_the_stream(
