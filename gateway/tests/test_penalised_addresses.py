@@ -228,11 +228,6 @@ def test_the_status_page_is_there_for_everyone(anyone: httpx.Client, page: Stand
     assert anyone.get(STATUS, headers=ATTACKER | {"Cache-Control": "no-cache"}).json()["stale"] is True
 
 
-def test_no_stream_begins_for_a_penalised_address(anyone: httpx.Client, page: StandInPage) -> None:
-    scan(anyone)
-    assert kind(anyone.get(f"{STATUS}/stream", headers=ATTACKER)) == PENALISED
-
-
 def test_probes_and_the_page_that_explains_the_refusal_are_there_for_everyone(client: httpx.Client) -> None:
     scan(client)
     where = httpx.URL(client.get(PATH, headers=ATTACKER).json()["type"]).path
