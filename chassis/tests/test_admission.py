@@ -103,10 +103,30 @@ async def test_a_limit_that_nobody_needs_does_not_grow(clock: Clock) -> None:
 async def test_who_exceeds_a_limit_that_may_grow_waits_until_it_has_grown(clock: Clock) -> None:
     made = Admission()
     await busy(made, FIRST)
-    waiting = [await wait_for_a_place(made) for _ in range(300)]
+    waiting = [await wait_for_a_place(made) for _ in range(QUEUE)]
     clock.pass_(1, made)
     assert all([await settled(task) for task in waiting])
-    assert made.in_progress == FIRST + 300
+    assert made.in_progress == FIRST + QUEUE
+
+
+async def test_a_loop_that_has_no_time_to_spare_works_on_less_though_it_is_on_time(clock: Clock) -> None:
+    made = await grown(clock, 100)
+    for _ in range(100):
+        clock.now += TICK_S
+        made.look(0.0, clock.now, busy=0.97)
+    assert made.limit == LEAST
+
+
+async def test_a_pause_of_the_loop_is_no_calm(clock: Clock) -> None:
+    made = await overloaded(clock)
+    await wait_for_a_place(made)
+    clock.pass_(STANDS_S + 2 * TICK_S, made, LATE)
+    assert made.overloaded
+    made.leave()
+    for _ in range(5):
+        clock.now += CALM_S
+        made.look(CALM_S - TICK_S, clock.now)
+    assert made.overloaded
 
 
 async def test_a_pause_of_the_machine_changes_nothing(clock: Clock) -> None:
@@ -168,7 +188,7 @@ async def test_where_the_last_would_wait_long_the_newest_goes_first(clock: Clock
 async def test_a_crowd_that_waits_shortly_is_no_overload_however_long_it_stays(clock: Clock) -> None:
     made = await overloaded(clock)
     await come_and_go(made, clock, 100)
-    crowd = [await wait_for_a_place(made) for _ in range(40)]
+    crowd = [await wait_for_a_place(made) for _ in range(20)]
     for _ in range(1_000):  # each asks again when it was answered: 100 a second
         clock.end(1, made, 0.01)
         crowd.append(await wait_for_a_place(made))
@@ -194,7 +214,7 @@ async def test_where_the_wait_was_long_for_a_while_nobody_waits_any_more_until_t
     clock.pass_(10, made, LATE)
     assert made.refuses
     made.leave()
-    clock.pass_(CALM_S + 2 * TICK_S, made, LATE)
+    clock.pass_(CALM_S + 2 * TICK_S, made)
     await made.enter()
     waits = await wait_for_a_place(made)
     made.leave()

@@ -1,10 +1,10 @@
 """Refusing what would only wait: a process that has more to do than it can answers some well, and the rest at once.
 
-What is in progress is limited by how late the event loop is: what waits for a database makes no loop late, and the
-limit follows it. Who exceeds the limit waits in order, as long as the wait is short; where it would be long, the newest
-goes first, so that of too many some are still answered in time. When the wait has been long for some seconds (as in
-controlled delay, RFC 8289: not that there is a queue tells overload, but that it stands), nobody waits any more. So all
-of a burst is worked off; of a load that stays, who is admitted gets through.
+What is in progress is limited by how late the event loop is, and how busy: what waits for a database makes it neither,
+and the limit follows it. Who exceeds the limit waits in order, as long as the wait is short; where it would be long,
+the newest goes first, so that of too many some are still answered in time. When the wait has been long for some seconds
+(as in controlled delay, RFC 8289: not that there is a queue tells overload, but that it stands), nobody waits any more.
+So all of a burst is worked off; of a load that stays, who is admitted gets through.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import Counter, Gauge
@@ -29,13 +30,19 @@ LATE_S: Final = 0.005
 """A loop that is later than this has more to do than it can."""
 LATE_LOOKS: Final = 3
 """Looks in a row at which it must have been late: the machine pauses now and then."""
+BUSY: Final = 0.9
+"""A loop that works or waits for a processor for more than this share of the time has no more to give."""
+SPARE: Final = 0.8
+"""One that does so for less may begin more at once."""
+_BUSY_S: Final = 0.1
+"""Over how long that share is taken."""
 MOST: Final = 1_024
-LEAST: Final = 16
+LEAST: Final = 8
 FIRST: Final = 32
 """The limit to begin with. It grows when it is needed and the loop on time: what was never tried is not allowed."""
-QUEUE: Final = 512
+QUEUE: Final = 256
 """How many wait at most."""
-SHORT_S: Final = 0.5
+SHORT_S: Final = 0.25
 """A wait that anybody puts up with."""
 STANDS_S: Final = 2.0
 """How long a place may be waited for; and when the wait was never short in all that time, the process is overloaded."""
@@ -45,6 +52,8 @@ _DOWN: Final = 0.8
 _UP: Final = 1.05
 _USED: Final = 0.5
 """The part of the limit that must be in progress for the limit to grow (as a congestion window, RFC 7661)."""
+_LONGEST_S: Final = 1.0
+"""Seconds that a look tells of at most."""
 _PACE_S: Final = 0.2
 """Over how long it is counted what is done."""
 
@@ -80,13 +89,14 @@ class Admission:
         self._left = 0
         """Since the last look."""
         self._looked_at = 0.0
+        self._busy = 0.0
         self._pace = 0.0
         """How many places come free in a second."""
         self._refused = 0
         """Since it was told last."""
         self.overloaded = False
-        self._changes_at: float | None = None
-        """When that changes, if until then every look finds the same: places free, or none."""
+        self._changing_s = 0.0
+        """For how long every look has found the contrary: no place that is free soon, or places free."""
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -148,27 +158,30 @@ class Admission:
         self._left += 1
         self._admit()
 
-    def look(self, late_s: float, now: float) -> None:
-        """Set the limit by how late the loop is, admit whom there is a place for, and refuse who waits too long."""
-        self._late_looks = self._late_looks + 1 if late_s > LATE_S else 0
+    def look(self, late_s: float, now: float, busy: float = 0.0) -> None:
+        """Set the limit by how late and busy the loop is, admit whom there is a place for, refuse who waits too long.
+
+        `busy` is the share of the time since the last look in which the loop worked or waited for a processor.
+        """
+        elapsed = min(now - self._looked_at, _LONGEST_S)
+        self._busy += (busy - self._busy) * min(1.0, elapsed / _BUSY_S)
+        self._late_looks = self._late_looks + 1 if late_s > LATE_S or self._busy > BUSY else 0
         if self._late_looks >= LATE_LOOKS:
             self.limit = max(LEAST, int(min(self.limit, self._peak) * _DOWN))
-        elif not self._late_looks and self._peak >= self.limit * _USED:
+        elif not self._late_looks and self._busy < SPARE and self._peak >= self.limit * _USED:
             self.limit = min(MOST, int(self.limit * _UP) + 1)
         self._peak = self.in_progress
-        if (elapsed := now - self._looked_at) > 0:
+        if elapsed > 0:
             self._pace += (self._left / elapsed - self._pace) * min(1.0, elapsed / _PACE_S)
             self._left, self._looked_at = 0, now
         while self._waiting and self._waiting[0][1].done():
             self._waiting.popleft()
         self._admit()
         full = self.in_progress >= self.limit if self.overloaded else self._long()
-        if full is self.overloaded:
-            self._changes_at = None
-        elif self._changes_at is None:
-            self._changes_at = now + (STANDS_S if full else CALM_S)
-        elif now >= self._changes_at:
-            self.overloaded, self._changes_at = full, None
+        # Two looks with a pause of the loop between them have not seen that it was calm meanwhile.
+        self._changing_s = 0.0 if full is self.overloaded else self._changing_s + elapsed - (0.0 if full else late_s)
+        if self._changing_s >= (STANDS_S if full else CALM_S):
+            self.overloaded, self._changing_s = full, 0.0
         patience_s = 0.0 if self.overloaded else STANDS_S
         while self._waiting and (self._waiting[0][1].done() or now - self._waiting[0][0] >= patience_s):
             _, told = self._waiting.popleft()
@@ -181,12 +194,14 @@ class Admission:
     async def watch(self) -> None:
         """Look at the loop until cancelled, and tell once a second who was refused: lines of their own are too much."""
         tell_at = 0.0
+        wanted_s = _wanted_s()
         while True:
             pause_s = TICK_S if self.in_progress or self._waiting else REST_S
             slept = time.monotonic()
             await asyncio.sleep(pause_s)
             now = time.monotonic()
-            self.look(max(0.0, now - slept - pause_s), now)
+            before_s, wanted_s = wanted_s, _wanted_s()
+            self.look(max(0.0, now - slept - pause_s), now, (wanted_s - before_s) / (now - slept))
             if self._refused and now >= tell_at:
                 log.warning(
                     "there is more to do than can be done", extra={"refused": self._refused, "limit": self.limit}
@@ -207,3 +222,16 @@ class Admission:
             if not told.done():  # nobody cancelled it
                 self._begin()
                 told.set_result(True)
+
+
+def _wanted_s() -> float:
+    """Give for how many seconds this thread had or wanted a processor so far; always 0 where the system does not tell.
+
+    Of its scheduler's statistics (Linux, Documentation/scheduler/sched-stats.rst) the first is the time on a processor,
+    the second the time of waiting for one, in nanoseconds.
+    """
+    try:
+        had, waited, _ = Path("/proc/thread-self/schedstat").read_bytes().split()
+    except (OSError, ValueError):
+        return 0.0
+    return (int(had) + int(waited)) / 1e9
