@@ -158,6 +158,19 @@ async def test_a_stopped_attempt_gives_its_message_back_as_if_it_had_not_begun(
     assert (left.attempts, left.lease, left.leased_until) == (0, None, None)
 
 
+async def test_a_consumer_is_settled_only_when_what_it_stopped_is_given_back(
+    consumer: Consumer[Any], row: Any, effects: Effects, house: House[Any]
+) -> None:
+    async with house.database.transaction() as tx:
+        id_ = await house.outbox.put(tx, "probe.hold", {"note": "long", "seconds": 60})
+    begun = asyncio.run_coroutine_threadsafe(consumer.handle(id_), asyncio.get_running_loop())
+    await effects.include("begun long")
+    begun.cancel()  # from now on, who waits for the result waits for nothing
+    await consumer.settled(60)
+    left = await row()
+    assert (left.attempts, left.lease, left.leased_until) == (0, None, None)
+
+
 async def test_a_worker_that_stood_still_while_its_lease_ran_out_changes_nothing(
     put: Any, house: House[Any], run_jobs: JobRunner, effects: Effects
 ) -> None:

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from datetime import datetime, timedelta
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID, uuid4
 
 from opentelemetry import trace
@@ -45,11 +45,17 @@ class Consumer(Generic[S]):
         self._store = store
         self._house = house
         self._running: dict[UUID, Message] = {}
+        self._handling: set[asyncio.Task[Any]] = set()
 
     @property
     def running(self) -> int:
         """How many jobs run in this process."""
         return len(self._running)
+
+    async def settled(self, timeout_s: float) -> None:
+        """Return when every message that was begun is settled or given back, or after that time."""
+        if self._handling:
+            await asyncio.wait(tuple(self._handling), timeout=timeout_s)
 
     async def renew(self) -> None:
         """Renew the leases of the jobs that run, until cancelled."""
@@ -68,6 +74,9 @@ class Consumer(Generic[S]):
 
         `sender` is the traceparent of the span that handed it out. Cancelling gives the message back.
         """
+        if (task := asyncio.current_task()) is not None:
+            self._handling.add(task)
+            task.add_done_callback(self._handling.discard)
         async with self._house.database.connection() as connection:
             message = await self._store.take(connection, id, uuid4(), LEASE)
         if message is None:

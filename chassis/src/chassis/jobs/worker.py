@@ -133,6 +133,8 @@ class Worker:
             for worker in self._queue_workers:
                 worker.cancel()
             await asyncio.wait(late, timeout=_GIVE_BACK_S)
+            # Threads hear at once that their jobs are cancelled; those give their messages back only then.
+            await self._consumer.settled(_GIVE_BACK_S)
 
     async def _look(self) -> None:
         """Keep readiness and gauges true, and stop the process when a consumer is stuck."""
