@@ -22,6 +22,7 @@ from chassis.jobs.work import LeaseLost, Work
 from chassis.service import Service
 from chassis.testing.jobs import JobRunner
 
+_LOCKED = statement(sa.select(job_tables.outbox.c.id).with_for_update(), "SELECT outbox FOR UPDATE")
 _ROW = statement(sa.select(job_tables.outbox), "SELECT outbox")
 _HANDLED = statement(sa.select(job_tables.handled.c.id), "SELECT handled")
 
@@ -165,8 +166,13 @@ async def test_a_consumer_is_settled_only_when_what_it_stopped_is_given_back(
         id_ = await house.outbox.put(tx, "probe.hold", {"note": "long", "seconds": 60})
     begun = asyncio.run_coroutine_threadsafe(consumer.handle(id_), asyncio.get_running_loop())
     await effects.include("begun long")
-    begun.cancel()  # from now on, who waits for the result waits for nothing
-    await consumer.settled(60)
+    async with house.database.transaction() as tx:
+        await tx.one(_LOCKED)
+        begun.cancel()  # from now on, who waits for the result waits for nothing
+        settled = asyncio.create_task(consumer.settled(60))
+        done, _ = await asyncio.wait({settled}, timeout=0.1)
+        assert not done
+    await settled
     left = await row()
     assert (left.attempts, left.lease, left.leased_until) == (0, None, None)
 
