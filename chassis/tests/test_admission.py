@@ -6,7 +6,20 @@ import contextlib
 import pytest
 
 from chassis import admission
-from chassis.admission import CALM_S, FIRST, LATE_LOOKS, LATE_S, LEAST, MOST, QUEUE, STANDS_S, TICK_S, Admission
+from chassis.admission import (
+    CALM_S,
+    FEW,
+    FIRST,
+    LATE_LOOKS,
+    LATE_S,
+    LEAST,
+    MANY,
+    MOST,
+    QUEUE,
+    STANDS_S,
+    TICK_S,
+    Admission,
+)
 from chassis.errors import Overloaded
 
 LATE = 2 * LATE_S
@@ -69,11 +82,11 @@ async def overloaded(clock: Clock) -> Admission:
     return made
 
 
-async def come_and_go(of: Admission, clock: Clock, number: int) -> None:
-    """Have one after the other wait for the place of one before, 100 a second."""
+async def come_and_go(of: Admission, clock: Clock, number: int, pause_s: float = 0.01) -> None:
+    """Have one after the other wait for the place of one before."""
     for _ in range(number):
         waiting = await wait_for_a_place(of)
-        clock.end(1, of, 0.01)
+        clock.end(1, of, pause_s)
         assert await settled(waiting)
 
 
@@ -119,8 +132,7 @@ async def test_a_loop_that_has_no_time_to_spare_works_on_less_though_it_is_on_ti
 
 async def test_a_pause_of_the_loop_is_no_calm(clock: Clock) -> None:
     made = await overloaded(clock)
-    await wait_for_a_place(made)
-    clock.pass_(STANDS_S + 2 * TICK_S, made, LATE)
+    await stampede(clock, made)
     assert made.overloaded
     made.leave()
     for _ in range(5):
@@ -164,9 +176,8 @@ async def test_where_more_wait_than_may_the_next_is_refused(clock: Clock) -> Non
         task.cancel()
 
 
-async def test_who_waits_goes_in_order_where_all_of_them_wait_shortly(clock: Clock) -> None:
+async def test_who_waits_goes_in_order_where_few_wait(clock: Clock) -> None:
     made = await overloaded(clock)
-    await come_and_go(made, clock, 100)
     older, newer = await wait_for_a_place(made), await wait_for_a_place(made)
     made.leave()
     assert await settled(older)
@@ -175,36 +186,57 @@ async def test_who_waits_goes_in_order_where_all_of_them_wait_shortly(clock: Clo
     assert await settled(newer)
 
 
-async def test_where_the_last_would_wait_long_the_newest_goes_first(clock: Clock) -> None:
-    made = await overloaded(clock)
-    older, newer = await wait_for_a_place(made), await wait_for_a_place(made)
-    made.leave()
-    assert await settled(newer)
-    assert not older.done()
-    made.leave()
-    assert await settled(older)
-
-
-async def test_a_crowd_that_waits_shortly_is_no_overload_however_long_it_stays(clock: Clock) -> None:
+async def test_who_waits_goes_in_order_where_many_wait_shortly(clock: Clock) -> None:
     made = await overloaded(clock)
     await come_and_go(made, clock, 100)
-    crowd = [await wait_for_a_place(made) for _ in range(20)]
-    for _ in range(1_000):  # each asks again when it was answered: 100 a second
-        clock.end(1, made, 0.01)
-        crowd.append(await wait_for_a_place(made))
-        assert await settled(crowd.pop(0))
-    assert not made.overloaded
+    crowd = [await wait_for_a_place(made) for _ in range(FEW + 10)]
+    made.leave()
+    assert await settled(crowd[0])
+    assert not crowd[-1].done()
     for task in crowd:
         task.cancel()
 
 
-async def test_where_the_wait_was_long_for_a_while_nobody_waits_any_more_until_there_are_places(clock: Clock) -> None:
+@pytest.mark.parametrize(("pause_s", "crowd"), [(1.0, FEW + 1), (0.001, MANY + 1)])
+async def test_where_too_many_wait_the_newest_goes_first(clock: Clock, pause_s: float, crowd: int) -> None:
     made = await overloaded(clock)
-    early = await wait_for_a_place(made)
+    await come_and_go(made, clock, 100, pause_s)
+    waiting = [await wait_for_a_place(made) for _ in range(crowd)]
+    made.leave()
+    assert await settled(waiting[-1])
+    assert not waiting[0].done()
+    for task in waiting:
+        task.cancel()
+
+
+@pytest.mark.parametrize(("pause_s", "crowd"), [(0.05, FEW), (0.01, 48), (0.002, MANY)])
+async def test_a_crowd_that_is_served_in_turn_is_no_overload_however_long_it_stays(
+    clock: Clock, pause_s: float, crowd: int
+) -> None:
+    made = await overloaded(clock)
+    await come_and_go(made, clock, 200, pause_s)
+    waiting = [await wait_for_a_place(made) for _ in range(crowd)]
+    for _ in range(round(4 * STANDS_S / pause_s)):  # each asks again when it was answered
+        clock.end(1, made, pause_s)
+        assert await settled(waiting.pop(0))
+        waiting.append(await wait_for_a_place(made))
+    assert not made.overloaded
+    for task in waiting:
+        task.cancel()
+
+
+async def stampede(clock: Clock, made: Admission) -> list["asyncio.Task[None]"]:
+    """Have too many wait for too long."""
+    waiting = [await wait_for_a_place(made) for _ in range(FEW + 1)]
     clock.pass_(STANDS_S / 2, made, LATE)
-    late = await wait_for_a_place(made)
+    waiting += [await wait_for_a_place(made) for _ in range(FEW + 1)]
     clock.pass_(STANDS_S / 2 + 2 * TICK_S, made, LATE)
-    assert [await settled(task) for task in (early, late)] == [False, False]
+    return waiting
+
+
+async def test_where_too_many_waited_for_a_while_nobody_waits_any_more_until_there_are_places(clock: Clock) -> None:
+    made = await overloaded(clock)
+    assert not any([await settled(task) for task in await stampede(clock, made)])
     assert made.refuses
     with pytest.raises(Overloaded):
         await made.enter()

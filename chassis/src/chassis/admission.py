@@ -42,10 +42,13 @@ FIRST: Final = 32
 """The limit to begin with. It grows when it is needed and the loop on time: what was never tried is not allowed."""
 QUEUE: Final = 256
 """How many wait at most."""
-SHORT_S: Final = 0.25
+SHORT_S: Final = 0.5
 """A wait that anybody puts up with."""
-STANDS_S: Final = 2.0
-"""How long a place may be waited for; and when the wait was never short in all that time, the process is overloaded."""
+FEW: Final = 32
+MANY: Final = 128
+"""So few may wait for longer, and more than so many are too many though they would not: they stand for a stampede."""
+STANDS_S: Final = 3.0
+"""How long a place may be waited for; and when too many waited in all that time, the process is overloaded."""
 CALM_S: Final = 0.2
 """When there were places free for so long, it is not any more."""
 _DOWN: Final = 0.8
@@ -177,7 +180,7 @@ class Admission:
         while self._waiting and self._waiting[0][1].done():
             self._waiting.popleft()
         self._admit()
-        full = self.in_progress >= self.limit if self.overloaded else self._long()
+        full = self.in_progress >= self.limit if self.overloaded else self._too_many()
         # Two looks with a pause of the loop between them have not seen that it was calm meanwhile.
         self._changing_s = 0.0 if full is self.overloaded else self._changing_s + elapsed - (0.0 if full else late_s)
         if self._changing_s >= (STANDS_S if full else CALM_S):
@@ -212,13 +215,13 @@ class Admission:
         self.in_progress += 1
         self._peak = max(self._peak, self.in_progress)
 
-    def _long(self) -> bool:
-        """Say whether who waits longest would wait too long, at the pace there is."""
-        return len(self._waiting) > self._pace * SHORT_S
+    def _too_many(self) -> bool:
+        """Say whether more wait than can be served shortly, at the pace there is."""
+        return len(self._waiting) > min(max(FEW, self._pace * SHORT_S), MANY)
 
     def _admit(self) -> None:
         while self._waiting and self.in_progress < self.limit:
-            _, told = self._waiting.pop() if self._long() else self._waiting.popleft()
+            _, told = self._waiting.pop() if self._too_many() else self._waiting.popleft()
             if not told.done():  # nobody cancelled it
                 self._begin()
                 told.set_result(True)
