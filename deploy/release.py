@@ -2,6 +2,7 @@
 
 release.py notes 1.2.3                          what CHANGELOG.md says of it, once the versions of everything agree
 release.py processes                            what has an image, as JSON
+release.py layers                               what docker/bake-action builds and where it keeps layers, as outputs
 release.py images REGISTRY 1.2.3 FOLDER         the chart's values that name these images by the digests in FOLDER
 """
 
@@ -51,6 +52,22 @@ def processes() -> list[str]:
     return ["gateway", *sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))]
 
 
+def layers() -> str:
+    """Outputs of a step of a workflow: `targets`, every process, and `set`, a cache of its own for each.
+
+    In one of all, the last would leave its layers alone.
+    """
+    kept = [
+        line
+        for process in processes()
+        for line in (
+            f"{process}.cache-from=type=gha,scope={process}",
+            f"{process}.cache-to=type=gha,scope={process},mode=max",
+        )
+    ]
+    return "\n".join(["targets=" + ",".join(processes()), "set<<END", *kept, "END"])
+
+
 def images(registry: str, version: str, folder: Path) -> str:
     """Values of the chart by which these very images run; a digest is that of `folder` under the process's name.
 
@@ -86,6 +103,7 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("notes").add_argument("version")
     verbs.add_parser("processes")
+    verbs.add_parser("layers")
     verb = verbs.add_parser("images")
     verb.add_argument("registry")
     verb.add_argument("version")
@@ -93,7 +111,10 @@ def main() -> int:
     given = parser.parse_args()
     if given.verb == "notes":
         return of_version(given.version)
-    print(json.dumps(processes()) if given.verb == "processes" else images(given.registry, given.version, given.folder))
+    if given.verb == "images":
+        print(images(given.registry, given.version, given.folder))
+    else:
+        print(json.dumps(processes()) if given.verb == "processes" else layers())
     return 0
 
 

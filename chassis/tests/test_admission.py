@@ -5,7 +5,6 @@ import contextlib
 
 import pytest
 
-from chassis import admission
 from chassis.admission import (
     CALM_S,
     FEW,
@@ -28,9 +27,11 @@ LATE = 2 * LATE_S
 class Clock:
     """Looks at the loop again and again."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.now = self._looked_at = 1_000.0
-        monkeypatch.setattr(admission.time, "monotonic", lambda: self.now)
+
+    def admission(self) -> Admission:
+        return Admission(lambda: self.now)
 
     def pass_(self, seconds: float, of: Admission, late_s: float = 0.0) -> None:
         for _ in range(round(seconds / TICK_S)):
@@ -49,8 +50,8 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
+def clock() -> Clock:
+    return Clock()
 
 
 async def busy(of: Admission, places: int) -> None:
@@ -60,7 +61,7 @@ async def busy(of: Admission, places: int) -> None:
 
 async def grown(clock: Clock, to: int) -> Admission:
     """Make one that has as many in progress, and has seen that this makes no loop late."""
-    made = Admission()
+    made = clock.admission()
     while made.in_progress < to:
         await busy(made, min(made.limit, to) - made.in_progress)
         clock.pass_(TICK_S, made)
@@ -75,7 +76,7 @@ async def wait_for_a_place(of: Admission) -> "asyncio.Task[None]":
 
 async def overloaded(clock: Clock) -> Admission:
     """Make one with as many in progress as it allows, while the loop is late."""
-    made = Admission()
+    made = clock.admission()
     await busy(made, LEAST)
     clock.pass_(0.2, made, LATE)
     assert made.limit == LEAST
@@ -107,14 +108,14 @@ async def test_where_the_loop_is_on_time_all_are_admitted_however_long_they_take
 
 
 async def test_a_limit_that_nobody_needs_does_not_grow(clock: Clock) -> None:
-    made = Admission()
+    made = clock.admission()
     await busy(made, FIRST // 4)
     clock.pass_(30, made)
     assert made.limit == FIRST
 
 
 async def test_who_exceeds_a_limit_that_may_grow_waits_until_it_has_grown(clock: Clock) -> None:
-    made = Admission()
+    made = clock.admission()
     await busy(made, FIRST)
     waiting = [await wait_for_a_place(made) for _ in range(QUEUE)]
     clock.pass_(1, made)
@@ -142,7 +143,7 @@ async def test_a_pause_of_the_loop_is_no_calm(clock: Clock) -> None:
 
 
 async def test_a_pause_of_the_machine_changes_nothing(clock: Clock) -> None:
-    made = Admission()
+    made = clock.admission()
     await busy(made, FIRST // 4)
     made.look(10 * LATE, clock.now)
     clock.pass_(TICK_S, made)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -79,9 +79,10 @@ _metrics = cache(_Metrics)
 
 
 class Admission:
-    """Decides what a process begins, and when."""
+    """Decides what a process begins, and when; `clock` tells seconds that only go on."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._told = _metrics()
         self.limit = FIRST
         self.in_progress = 0
@@ -130,7 +131,7 @@ class Admission:
             return
         if not self.refuses:
             told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-            self._waiting.append((time.monotonic(), told))
+            self._waiting.append((self._clock(), told))
             try:
                 admitted = await told
             except asyncio.CancelledError:
@@ -200,11 +201,11 @@ class Admission:
         wanted_s = _wanted_s()
         while True:
             pause_s = TICK_S if self.in_progress or self._waiting else REST_S
-            slept = time.monotonic()
+            slept = self._clock()
             await asyncio.sleep(pause_s)
-            now = time.monotonic()
+            now = self._clock()
             before_s, wanted_s = wanted_s, _wanted_s()
-            self.look(max(0.0, now - slept - pause_s), now, (wanted_s - before_s) / (now - slept))
+            self.look(max(0.0, now - slept - pause_s), now, (wanted_s - before_s) / max(pause_s, now - slept))
             if self._refused and now >= tell_at:
                 log.warning(
                     "there is more to do than can be done", extra={"refused": self._refused, "limit": self.limit}
