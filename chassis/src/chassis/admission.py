@@ -9,12 +9,12 @@ So all of a burst is worked off; of a load that stays, who is admitted gets thro
 
 import asyncio
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 from prometheus_client import Counter, Gauge
@@ -198,19 +198,20 @@ class Admission:
     async def watch(self) -> None:
         """Look at the loop until cancelled, and tell once a second who was refused: lines of their own are too much."""
         tell_at = 0.0
-        wanted_s = _wanted_s()
-        while True:
-            pause_s = TICK_S if self.in_progress or self._waiting else REST_S
-            slept = self._clock()
-            await asyncio.sleep(pause_s)
-            now = self._clock()
-            before_s, wanted_s = wanted_s, _wanted_s()
-            self.look(max(0.0, now - slept - pause_s), now, (wanted_s - before_s) / max(pause_s, now - slept))
-            if self._refused and now >= tell_at:
-                log.warning(
-                    "there is more to do than can be done", extra={"refused": self._refused, "limit": self.limit}
-                )
-                self._refused, tell_at = 0, now + 1
+        with closing(_Processor()) as processor:
+            wanted_s = processor.wanted_s()
+            while True:
+                pause_s = TICK_S if self.in_progress or self._waiting else REST_S
+                slept = self._clock()
+                await asyncio.sleep(pause_s)
+                now = self._clock()
+                before_s, wanted_s = wanted_s, processor.wanted_s()
+                self.look(max(0.0, now - slept - pause_s), now, (wanted_s - before_s) / max(pause_s, now - slept))
+                if self._refused and now >= tell_at:
+                    log.warning(
+                        "there is more to do than can be done", extra={"refused": self._refused, "limit": self.limit}
+                    )
+                    self._refused, tell_at = 0, now + 1
 
     def _begin(self) -> None:
         self.in_progress += 1
@@ -228,14 +229,28 @@ class Admission:
                 told.set_result(True)
 
 
-def _wanted_s() -> float:
-    """Give for how many seconds this thread had or wanted a processor so far; always 0 where the system does not tell.
+class _Processor:
+    """For how long the thread that makes this had a processor or wanted one; always 0 where the system does not tell.
 
     Of its scheduler's statistics (Linux, Documentation/scheduler/sched-stats.rst) the first is the time on a processor,
     the second the time of waiting for one, in nanoseconds.
     """
-    try:
-        had, waited, _ = Path("/proc/thread-self/schedstat").read_bytes().split()
-    except (OSError, ValueError):
-        return 0.0
-    return (int(had) + int(waited)) / 1e9
+
+    def __init__(self) -> None:
+        try:
+            self._file: int | None = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._file = None
+
+    def wanted_s(self) -> float:
+        """Give the seconds so far."""
+        if self._file is None:
+            return 0.0
+        had, waited, *_ = os.pread(self._file, 128, 0).split()
+        return (int(had) + int(waited)) / 1e9
+
+    def close(self) -> None:
+        """Be asked no more."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
