@@ -37,15 +37,15 @@ SPARE: Final = 0.8
 _BUSY_S: Final = 0.1
 """Over how long that share is taken."""
 MOST: Final = 1_024
-LEAST: Final = 8
-FIRST: Final = 32
+LEAST: Final = 4
+FIRST: Final = 16
 """The limit to begin with. It grows when it is needed and the loop on time: what was never tried is not allowed."""
 QUEUE: Final = 256
 """How many wait at most."""
 SHORT_S: Final = 0.5
 """A wait that anybody puts up with."""
 FEW: Final = 32
-MANY: Final = 128
+MANY: Final = 64
 """So few may wait for longer, and more than so many are too many though they would not: they stand for a stampede."""
 STANDS_S: Final = 3.0
 """How long a place may be waited for; and when too many waited in all that time, the process is overloaded."""
