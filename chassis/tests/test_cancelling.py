@@ -1,4 +1,7 @@
 import asyncio
+import logging
+
+import pytest
 
 from chassis import cancelling
 
@@ -32,3 +35,17 @@ async def test_tasks_that_have_ended_are_let_be() -> None:
     await cancelling.end(task)
     await cancelling.end()
     assert task.result() == 42
+
+
+async def test_that_a_part_of_a_process_has_failed_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    async def fails() -> None:
+        raise ZeroDivisionError("by a clock that stood still")
+
+    with caplog.at_level(logging.CRITICAL):
+        failed, goes_on = cancelling.begin(fails(), asyncio.Event().wait())
+        await asyncio.wait([failed])
+        await cancelling.end(failed, goes_on)
+    (told,) = caplog.records
+    assert "fails" in told.getMessage()
+    assert told.exc_info is not None
+    assert isinstance(told.exc_info[1], ZeroDivisionError)

@@ -1,6 +1,5 @@
 """A service from start to end: what it is made of, and how it runs."""
 
-import asyncio
 import importlib.metadata
 import logging
 from collections.abc import Callable, Sequence
@@ -128,7 +127,7 @@ class RunningService(Generic[S]):
         await self._server.start()
         self._ops.start()
         works = (self.health.watch(), self._admission.watch(), self.house.watches.follow())
-        self._works = [asyncio.create_task(work) for work in works]
+        self._works = cancelling.begin(*works)
         log.info("%s serves", self._service.name, extra={"port": self.port, "ops_port": self.ops_port})
 
     async def _open_ports(self) -> None:

@@ -116,7 +116,7 @@ async def running(
             penalties.watch(redis),
         ]
         works += [revocations.follow()] if revocations else []
-        stack.push_async_callback(cancelling.end, *map(asyncio.create_task, works))
+        stack.push_async_callback(cancelling.end, *cancelling.begin(*works))
         stack.push_async_callback(penalised.close)
         app = build(parts)
         memory.give_back()
