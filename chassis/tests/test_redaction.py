@@ -173,6 +173,7 @@ def line(message: str, *args: Any, **rest: Any) -> str:
 
 @pytest.mark.parametrize("way", ways)
 @given(named=named, before=anywhere, after=anywhere)
+@example(named=("code", f"{MARK}00000000"), before="Bearer Bearer ", after="")
 def test_a_named_secret_is_hidden_however_it_is_written_and_whatever_stands_around_it(
     way: str, named: tuple[str, str], before: str, after: str
 ) -> None:

@@ -71,7 +71,8 @@ _SEVERAL: Final = frozenset("[({|-")
 """By one of these begins what may hold spaces."""
 
 _SCHEME: Final = re.compile(r"\b(?:bearer|basic|digest|negotiate|dpop)[\s+]+", re.IGNORECASE)
-_SCHEME_END: Final = re.compile(r"[\s\"',;\\]")
+_SCHEME_END: Final = re.compile(r"[\s\"',;]|\\(?!u[0-9a-f]{4}|x[0-9a-f]{2})", re.IGNORECASE)
+"""A letter that is written as an escape is one like the others: it may be unseen in the middle of a name."""
 _URL: Final = re.compile(r"[a-z][a-z0-9+.\-]{0,30}://\S*", re.IGNORECASE)
 _LOGIN: Final = re.compile(r"://(?:[^\s:/@\"']*:(?P<password>)|(?P<token>[^\s:/@\"']{16,})@)")
 """Where a password begins, which may hold what separates the parts of a URL; or a token in the place of a name."""
