@@ -131,6 +131,26 @@ async def test_a_loop_that_has_no_time_to_spare_works_on_less_though_it_is_on_ti
     assert made.limit == LEAST
 
 
+async def test_a_loop_that_is_late_though_it_is_idle_works_on_as_much_as_before(clock: Clock) -> None:
+    """A neighbour on the machine makes it late, or a thread that holds the interpreter: less work would not help."""
+    made = await grown(clock, 100)
+    await busy(made, made.limit - made.in_progress)
+    waits = await wait_for_a_place(made)
+    for _ in range(100):
+        clock.now += TICK_S
+        made.look(LATE, clock.now, busy=0.3)
+    assert await settled(waits)
+    assert made.limit > 100
+
+
+async def test_a_loop_that_is_late_and_not_idle_works_on_less(clock: Clock) -> None:
+    made = await grown(clock, 100)
+    for _ in range(100):
+        clock.now += TICK_S
+        made.look(LATE, clock.now, busy=0.7)
+    assert made.limit == LEAST
+
+
 async def test_a_pause_of_the_loop_is_no_calm(clock: Clock) -> None:
     made = await overloaded(clock)
     await stampede(clock, made)

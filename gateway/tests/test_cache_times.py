@@ -59,12 +59,12 @@ def crowd() -> Iterator[ThreadPoolExecutor]:
 @pytest.mark.cross("cache × many at once")
 @pytest.mark.parametrize("reply", [a_post(), NotFound("there is none")], ids=["an answer", "a refusal"])
 def test_many_at_once_ask_the_service_once(
-    public_edge: Edge, posts: StandInPosts, crowd: ThreadPoolExecutor, reply: Any
+    anyone: httpx.Client, public_edge: Edge, posts: StandInPosts, crowd: ThreadPoolExecutor, reply: Any
 ) -> None:
     posts.replies["GetPost"] = reply
     hold = posts.hold = asyncio.Event()
     before = admitted()
-    running = [crowd.submit(httpx.get, public_edge.url + ITEM, timeout=WAIT_S) for _ in range(20)]
+    running = [crowd.submit(anyone.get, ITEM) for _ in range(20)]
     wait_for(lambda: admitted() - before == 20, WAIT_S)
     public_edge.call_soon(hold.set)
     answers = [request.result(WAIT_S) for request in running]

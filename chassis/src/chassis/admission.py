@@ -27,7 +27,9 @@ TICK_S: Final = 0.01
 REST_S: Final = 0.1
 """Between looks while nothing is in progress: a process at rest is to cost nothing."""
 LATE_S: Final = 0.005
-"""A loop that is later than this has more to do than it can."""
+"""A loop that is later than this has more to do than it can, unless it is idle: then the machine has."""
+IDLE: Final = 0.5
+"""A loop that works or waits for a processor for less than this share of the time is idle."""
 LATE_LOOKS: Final = 3
 """Looks in a row at which it must have been late: the machine pauses now and then."""
 BUSY: Final = 0.9
@@ -162,14 +164,16 @@ class Admission:
         self._left += 1
         self._admit()
 
-    def look(self, late_s: float, now: float, busy: float = 0.0) -> None:
+    def look(self, late_s: float, now: float, busy: float | None = None) -> None:
         """Set the limit by how late and busy the loop is, admit whom there is a place for, refuse who waits too long.
 
-        `busy` is the share of the time since the last look in which the loop worked or waited for a processor.
+        `busy` is the share of the time since the last look in which the loop worked or waited for a processor; None
+        where the system does not tell.
         """
         elapsed = min(now - self._looked_at, _LONGEST_S)
-        self._busy += (busy - self._busy) * min(1.0, elapsed / _BUSY_S)
-        self._late_looks = self._late_looks + 1 if late_s > LATE_S or self._busy > BUSY else 0
+        self._busy += ((busy or 0.0) - self._busy) * min(1.0, elapsed / _BUSY_S)
+        late = late_s > LATE_S and (busy is None or self._busy > IDLE)
+        self._late_looks = self._late_looks + 1 if late or self._busy > BUSY else 0
         if self._late_looks >= LATE_LOOKS:
             self.limit = max(LEAST, int(min(self.limit, self._peak) * _DOWN))
         elif not self._late_looks and self._busy < SPARE and self._peak >= self.limit * _USED:
@@ -199,14 +203,12 @@ class Admission:
         """Look at the loop until cancelled, and tell once a second who was refused: lines of their own are too much."""
         tell_at = 0.0
         with closing(_Processor()) as processor:
-            wanted_s = processor.wanted_s()
             while True:
                 pause_s = TICK_S if self.in_progress or self._waiting else REST_S
                 slept = self._clock()
                 await asyncio.sleep(pause_s)
                 now = self._clock()
-                before_s, wanted_s = wanted_s, processor.wanted_s()
-                self.look(max(0.0, now - slept - pause_s), now, (wanted_s - before_s) / max(pause_s, now - slept))
+                self.look(max(0.0, now - slept - pause_s), now, processor.share(max(pause_s, now - slept)))
                 if self._refused and now >= tell_at:
                     log.warning(
                         "there is more to do than can be done", extra={"refused": self._refused, "limit": self.limit}
@@ -230,7 +232,7 @@ class Admission:
 
 
 class _Processor:
-    """For how long the thread that makes this had a processor or wanted one; always 0 where the system does not tell.
+    """For how much of its time the thread that makes this has a processor or wants one.
 
     Of its scheduler's statistics (Linux, Documentation/scheduler/sched-stats.rst) the first is the time on a processor,
     the second the time of waiting for one, in nanoseconds.
@@ -241,16 +243,22 @@ class _Processor:
             self._file: int | None = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             self._file = None
+        self._wanted_s = 0.0 if self._file is None else _wanted_s(self._file)
 
-    def wanted_s(self) -> float:
-        """Give the seconds so far."""
+    def share(self, elapsed_s: float) -> float | None:
+        """Give the share since this was asked last, `elapsed_s` ago; None where the system does not tell."""
         if self._file is None:
-            return 0.0
-        had, waited, *_ = os.pread(self._file, 128, 0).split()
-        return (int(had) + int(waited)) / 1e9
+            return None
+        before_s, self._wanted_s = self._wanted_s, _wanted_s(self._file)
+        return (self._wanted_s - before_s) / elapsed_s
 
     def close(self) -> None:
         """Be asked no more."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _wanted_s(file: int) -> float:
+    had, waited, *_ = os.pread(file, 128, 0).split()
+    return (int(had) + int(waited)) / 1e9
