@@ -28,7 +28,7 @@ async def _serve(service: Service[S], settings: S) -> None:
     except OSError as taken:
         log.critical("%s cannot start: %s", service.name, taken)
         sys.exit(1)
-    memory.give_back()
+    memory.settle()
     await stop.wait()
     log.info("%s drains", service.name)
     await running.health.drain()

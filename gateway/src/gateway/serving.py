@@ -118,9 +118,7 @@ async def running(
         works += [revocations.follow()] if revocations else []
         stack.push_async_callback(cancelling.end, *cancelling.begin(*works))
         stack.push_async_callback(penalised.close)
-        app = build(parts)
-        memory.give_back()
-        yield parts, app
+        yield parts, build(parts)
 
 
 class _Server(uvicorn.Server):
@@ -173,4 +171,5 @@ def http_server(app: Observation, parts: Parts) -> uvicorn.Server:
 async def serve(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT, then let running requests end."""
     async with running(settings) as (parts, app):
+        memory.settle()
         await http_server(app, parts).serve()

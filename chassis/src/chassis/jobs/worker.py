@@ -95,7 +95,7 @@ class Worker:
             worker.start()
         tasks = [asyncio.create_task(part) for part in self._parts()]
         log.info("%s works", self.service.name, extra={"ops_port": ops.port, "queues": list(self._broker.queues)})
-        asyncio.get_running_loop().call_later(_SETTLED_S, memory.give_back)
+        asyncio.get_running_loop().call_later(_SETTLED_S, memory.settle)
         stopped = asyncio.create_task(self.stop.wait())
         await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in (stopped, *tasks):

@@ -9,7 +9,6 @@ parent when it asks for a parent-death signal is the one that the signal is abou
 from __future__ import annotations
 
 import ctypes
-import gc
 import json
 import os
 import runpy
@@ -54,8 +53,7 @@ class Request:
 def until_forked(supervisor: socket.socket) -> Request | None:
     """Fork for each request; returns None in the nursery when nobody can ask any more, and its request in a child."""
     getproctitle()  # finds the room for a title, which is harder once the environment has changed
-    memory.give_back()
-    gc.freeze()  # what all share is not looked at, and so not copied, by any child's collector
+    memory.settle()  # what all share is not looked at, and so not copied, by any child's collector
     requests = supervisor.makefile("rb")
     for line in requests:
         request = Request(**json.loads(line))

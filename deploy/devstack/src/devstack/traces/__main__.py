@@ -20,7 +20,7 @@ def serve(base: int) -> None:
     receiver.start()
     page.start()
     print(f"traces to http://{HOST}:{receiver.port} are shown on http://localhost:{page.port}", flush=True)
-    memory.give_back()
+    memory.settle()
     stop.wait()
     receiver.stop()
     page.stop()
