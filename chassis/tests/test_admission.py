@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from chassis.admission import (
+    BEGUN,
     CALM_S,
     FEW,
     FIRST,
@@ -22,6 +23,8 @@ from chassis.admission import (
 from chassis.errors import Overloaded
 
 LATE = 2 * LATE_S
+RUSH_PASSES_S = 0.5
+"""In which it is forgotten that many came at once."""
 
 
 class Clock:
@@ -231,17 +234,68 @@ async def test_where_too_many_wait_the_newest_goes_first(clock: Clock, pause_s: 
 
 
 @pytest.mark.parametrize(("pause_s", "crowd"), [(0.05, FEW), (0.01, 48), (0.002, MANY)])
-async def test_a_crowd_that_is_served_in_turn_is_no_overload_however_long_it_stays(
+async def test_a_crowd_whose_each_asks_again_when_answered_is_no_overload_and_nobody_is_forgotten(
     clock: Clock, pause_s: float, crowd: int
 ) -> None:
     made = await overloaded(clock)
     await come_and_go(made, clock, 200, pause_s)
-    waiting = [await wait_for_a_place(made) for _ in range(crowd)]
-    for _ in range(round(4 * STANDS_S / pause_s)):  # each asks again when it was answered
+    since = {await wait_for_a_place(made): clock.now for _ in range(crowd)}
+    for _ in range(round(4 * STANDS_S / pause_s)):
         clock.end(1, made, pause_s)
-        assert await settled(waiting.pop(0))
-        waiting.append(await wait_for_a_place(made))
+        await asyncio.sleep(0)
+        for answered in [task for task in since if task.done()]:
+            assert clock.now - since.pop(answered) < crowd * pause_s + RUSH_PASSES_S
+            since[await wait_for_a_place(made)] = clock.now
     assert not made.overloaded
+    assert max(clock.now - came for came in since.values()) < crowd * pause_s + RUSH_PASSES_S
+    for task in since:
+        task.cancel()
+
+
+async def rush(clock: Clock, made: Admission) -> list["asyncio.Task[None]"]:
+    """Have four times as many come as are done, for a moment."""
+    await come_and_go(made, clock, 100)
+    came = []
+    for _ in range(20):
+        came += [await wait_for_a_place(made) for _ in range(4)]
+        clock.end(1, made, TICK_S)
+        await asyncio.sleep(0)
+    waiting = [task for task in came if not task.done()]
+    assert len(waiting) > BEGUN
+    return waiting
+
+
+async def test_in_a_rush_a_place_that_comes_free_is_for_who_comes_next(clock: Clock) -> None:
+    made = await overloaded(clock)
+    waiting = await rush(clock, made)
+    made.leave()
+    await asyncio.wait_for(made.enter(), 60)
+    assert not any(task.done() for task in waiting)
+    for task in waiting:
+        task.cancel()
+
+
+async def test_what_is_free_in_a_rush_when_it_is_looked_at_is_for_who_waits(clock: Clock) -> None:
+    made = await overloaded(clock)
+    waiting = await rush(clock, made)
+    made.leave()
+    assert not any(task.done() for task in waiting)
+    clock.pass_(TICK_S, made, LATE)
+    assert await settled(waiting[-1])
+    for task in waiting:
+        task.cancel()
+
+
+async def test_who_is_refused_makes_a_rush_too(clock: Clock) -> None:
+    made = await overloaded(clock)
+    waiting = await rush(clock, made)
+    for _ in range(100):  # the one is done and four are refused, as often as it takes to forget how the others came
+        for _ in range(4):
+            made.refuse()
+        made.leave()
+        await asyncio.wait_for(made.enter(), 60)
+        clock.pass_(TICK_S, made, LATE)
+    assert not any(task.done() for task in waiting)
     for task in waiting:
         task.cancel()
 

@@ -2,9 +2,10 @@
 
 What is in progress is limited by how late the event loop is, and how busy: what waits for a database makes it neither,
 and the limit follows it. Who exceeds the limit waits in order, as long as the wait is short; where it would be long,
-the newest goes first, so that of too many some are still answered in time. When the wait has been long for some seconds
-(as in controlled delay, RFC 8289: not that there is a queue tells overload, but that it stands), nobody waits any more.
-So all of a burst is worked off; of a load that stays, who is admitted gets through.
+the newest goes first, so that of too many some are still answered in time; in a rush that is who comes next. When the
+wait has been long for some seconds (as in controlled delay, RFC 8289: not that there is a queue tells overload, but
+that it stands), nobody waits any more. So all of a burst is worked off; of a load that stays, who is admitted gets
+through.
 """
 
 import asyncio
@@ -49,6 +50,10 @@ SHORT_S: Final = 0.5
 FEW: Final = 32
 MANY: Final = 64
 """So few may wait for longer, and more than so many are too many though they would not: they stand for a stampede."""
+RUSH: Final = 2.0
+"""When more than so many times as many come as are done, that is a stampede though it has only begun."""
+BEGUN: Final = 8
+"""As soon as more than so many wait."""
 STANDS_S: Final = 3.0
 """How long a place may be waited for; and when too many waited in all that time, the process is overloaded."""
 CALM_S: Final = 0.2
@@ -60,7 +65,7 @@ _USED: Final = 0.5
 _LONGEST_S: Final = 1.0
 """Seconds that a look tells of at most."""
 _PACE_S: Final = 0.2
-"""Over how long it is counted what is done."""
+"""Over how long it is counted what comes and what is done."""
 
 
 class _Metrics:
@@ -98,6 +103,10 @@ class Admission:
         self._busy = 0.0
         self._pace = 0.0
         """How many places come free in a second."""
+        self._came = 0
+        """Since the last look."""
+        self._arrivals = 0.0
+        """How many come in a second."""
         self._refused = 0
         """Since it was told last."""
         self.overloaded = False
@@ -128,6 +137,7 @@ class Admission:
         Raises:
             Overloaded: there is none.
         """
+        self._came += 1
         if self.in_progress < self.limit:
             self._begin()
             return
@@ -142,13 +152,13 @@ class Admission:
                 raise
             if admitted:
                 return
-        self.refuse()
+        self._count_refusal()
         raise Overloaded("there is more to do than can be done")
 
     def refuse(self) -> None:
         """Count somebody who was refused, without having entered."""
-        self._told.refusals.inc()
-        self._refused += 1
+        self._came += 1
+        self._count_refusal()
 
     def pause(self) -> None:
         """Let others have the place from the next look on, while this waits for somebody outside."""
@@ -162,7 +172,8 @@ class Admission:
         """Give the place up."""
         self.in_progress -= 1
         self._left += 1
-        self._admit()
+        if not self._rush:
+            self._admit()
 
     def look(self, late_s: float, now: float, busy: float | None = None) -> None:
         """Set the limit by how late and busy the loop is, admit whom there is a place for, refuse who waits too long.
@@ -180,8 +191,10 @@ class Admission:
             self.limit = min(MOST, int(self.limit * _UP) + 1)
         self._peak = self.in_progress
         if elapsed > 0:
-            self._pace += (self._left / elapsed - self._pace) * min(1.0, elapsed / _PACE_S)
-            self._left, self._looked_at = 0, now
+            weight = min(1.0, elapsed / _PACE_S)
+            self._pace += (self._left / elapsed - self._pace) * weight
+            self._arrivals += (self._came / elapsed - self._arrivals) * weight
+            self._left, self._came, self._looked_at = 0, 0, now
         while self._waiting and self._waiting[0][1].done():
             self._waiting.popleft()
         self._admit()
@@ -215,13 +228,22 @@ class Admission:
                     )
                     self._refused, tell_at = 0, now + 1
 
+    def _count_refusal(self) -> None:
+        self._told.refusals.inc()
+        self._refused += 1
+
     def _begin(self) -> None:
         self.in_progress += 1
         self._peak = max(self._peak, self.in_progress)
 
     def _too_many(self) -> bool:
         """Say whether more wait than can be served shortly, at the pace there is."""
-        return len(self._waiting) > min(max(FEW, self._pace * SHORT_S), MANY)
+        return self._rush or len(self._waiting) > min(max(FEW, self._pace * SHORT_S), MANY)
+
+    @property
+    def _rush(self) -> bool:
+        """Whether a place that comes free is taken before the next look: who comes then has not waited."""
+        return len(self._waiting) > BEGUN and self._arrivals > RUSH * self._pace
 
     def _admit(self) -> None:
         while self._waiting and self.in_progress < self.limit:
