@@ -41,9 +41,10 @@ async def test_that_a_part_of_a_process_has_failed_is_told(caplog: pytest.LogCap
     async def fails() -> None:
         raise ZeroDivisionError("by a clock that stood still")
 
+    heard = asyncio.Event()
     with caplog.at_level(logging.CRITICAL):
-        failed, goes_on = cancelling.begin(fails(), asyncio.Event().wait())
-        await asyncio.wait([failed])
+        failed, goes_on = cancelling.begin(fails(), asyncio.Event().wait(), on_failure=heard.set)
+        await asyncio.wait_for(heard.wait(), 60)
         await cancelling.end(failed, goes_on)
     (told,) = caplog.records
     assert "fails" in told.getMessage()

@@ -12,8 +12,10 @@ from typing import Any
 import grpc
 import pytest
 
-from chassis.command_line import main
+from chassis.cancelling import EX_SOFTWARE
+from chassis.command_line import main, serve
 from chassis.errors import RemoteError
+from chassis.health import Health
 from chassis.rpc import client
 from chassis.service import RunningService, Service
 from chassis.settings import EX_CONFIG
@@ -52,6 +54,17 @@ async def test_on_sigterm_a_running_call_ends_with_its_reply_and_new_ones_are_re
     assert process.ended() == 0
     assert [line["message"].split()[-1] for line in process.logged][-1] == "stopped"
     assert await rows.count() == 1
+
+
+async def test_a_process_of_which_a_part_fails_ends_and_says_so_by_its_status(
+    service: Service[Any], settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails(_: Health) -> None:
+        raise ZeroDivisionError("by a clock that stood still")
+
+    monkeypatch.setattr(Health, "watch", fails)
+    assert await asyncio.wait_for(serve(service, settings), 60) == EX_SOFTWARE
+    assert "a part of this process has failed" in caplog.text
 
 
 async def test_a_second_process_on_the_same_port_says_so_in_one_line_and_ends(

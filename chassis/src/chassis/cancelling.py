@@ -2,26 +2,29 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 log = logging.getLogger(__name__)
 
+EX_SOFTWARE: Final = 70
+"""The exit status of a process of which a part has failed (sysexits.h): whoever runs it begins another."""
 AGAIN_S: Final = 0.5
 """How long a cancelled task has to end before it is cancelled once more."""
 
 
-def begin(*works: Coroutine[Any, Any, Any]) -> list[asyncio.Task[Any]]:
+def begin(*works: Coroutine[Any, Any, Any], on_failure: Callable[[], None]) -> list[asyncio.Task[Any]]:
     """Begin what goes on until it is cancelled. Nobody waits for it, so that one has failed is told when it fails."""
+
+    def ended(task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            log.critical("a part of this process has failed: %s", task.get_coro(), exc_info=failure)
+            on_failure()
+
     tasks = [asyncio.create_task(work) for work in works]
     for task in tasks:
-        task.add_done_callback(_tell)
+        task.add_done_callback(ended)
     return tasks
-
-
-def _tell(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled() and (failure := task.exception()) is not None:
-        log.critical("a part of this process has failed: %s", task.get_coro(), exc_info=failure)
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:

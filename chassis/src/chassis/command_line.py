@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from chassis import certificate, logs, memory, metrics, telemetry
+from chassis import cancelling, certificate, logs, memory, metrics, telemetry
 from chassis.jobs import command
 from chassis.service import RunningService, Service
 from chassis.settings import MigrationSettings, ServiceSettings, for_worker, load
@@ -18,23 +18,27 @@ log = logging.getLogger(__name__)
 S = TypeVar("S", bound=ServiceSettings)
 
 
-async def _serve(service: Service[S], settings: S) -> None:
+async def serve(service: Service[S], settings: S) -> int:
+    """Serve until SIGTERM or SIGINT, or a part of it fails; give the exit status."""
+    running = RunningService(service, settings)
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-    running = RunningService(service, settings)
     try:
         await running.start()
     except OSError as taken:
         log.critical("%s cannot start: %s", service.name, taken)
-        sys.exit(1)
+        return 1
     memory.settle()
-    await stop.wait()
+    ends = [asyncio.create_task(event.wait()) for event in (stop, running.failed)]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    await cancelling.end(*ends)
     log.info("%s drains", service.name)
     await running.health.drain()
     await asyncio.sleep(settings.farewell_s)
     await running.stop()
     log.info("%s has stopped", service.name)
+    return cancelling.EX_SOFTWARE if running.failed.is_set() else 0
 
 
 def _migrate(service: Service[Any], verb: str) -> None:
@@ -94,4 +98,4 @@ def main(
             from chassis.jobs import worker as workers  # noqa: PLC0415 - a server should not carry Celery's memory
 
             workers.run(service, settings, options.only)
-        asyncio.run(_serve(service, settings))
+        sys.exit(asyncio.run(serve(service, settings)))

@@ -1,5 +1,6 @@
 """A service from start to end: what it is made of, and how it runs."""
 
+import asyncio
 import importlib.metadata
 import logging
 from collections.abc import Callable, Sequence
@@ -109,6 +110,8 @@ class RunningService(Generic[S]):
         self.database = Database.of(settings, service.name)
         self.health = Health(self.database)
         self._admission = Admission()
+        self.failed = asyncio.Event()
+        """A part of it has, without which it should not go on."""
         self.port = 0
         self.ops_port = 0
 
@@ -127,7 +130,7 @@ class RunningService(Generic[S]):
         await self._server.start()
         self._ops.start()
         works = (self.health.watch(), self._admission.watch(), self.house.watches.follow())
-        self._works = cancelling.begin(*works)
+        self._works = cancelling.begin(*works, on_failure=self.failed.set)
         log.info("%s serves", self._service.name, extra={"port": self.port, "ops_port": self.ops_port})
 
     async def _open_ports(self) -> None:

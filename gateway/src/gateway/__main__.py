@@ -28,8 +28,9 @@ def main() -> None:
     telemetry.setup("gateway", version)
     metrics.tell_build(version)
     certificate.tell(settings.tls)
-    uvloop.run(serving.serve(settings))
+    status = uvloop.run(serving.serve(settings))
     telemetry.flush()
+    sys.exit(status)
 
 
 if __name__ == "__main__":

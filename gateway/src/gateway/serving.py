@@ -42,11 +42,12 @@ _TICK_S = 0.1  # as uvicorn's own
 
 @asynccontextmanager
 async def running(
-    settings: GatewaySettings, clock: Callable[[], float] = time.time
+    settings: GatewaySettings, on_failure: Callable[[], None], clock: Callable[[], float] = time.time
 ) -> AsyncIterator[tuple[Parts, Observation]]:
     """Open what the gateway needs, give it and its application, and close everything afterwards.
 
-    By `clock`, in seconds since the epoch, the cache of public answers grows old.
+    `on_failure` is called when a part of it fails without which it should not go on. By `clock`, in seconds since the
+    epoch, the cache of public answers grows old.
     """
     async with AsyncExitStack() as stack:
         redis = Redis.from_url(
@@ -116,7 +117,7 @@ async def running(
             penalties.watch(redis),
         ]
         works += [revocations.follow()] if revocations else []
-        stack.push_async_callback(cancelling.end, *cancelling.begin(*works))
+        stack.push_async_callback(cancelling.end, *cancelling.begin(*works, on_failure=on_failure))
         stack.push_async_callback(penalised.close)
         yield parts, build(parts)
 
@@ -127,9 +128,13 @@ class _Server(uvicorn.Server):
     Streams end then, since they would not by themselves; their clients come back to another gateway.
     """
 
-    def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
+    def __init__(self, config: uvicorn.Config, parts: Parts, failed: asyncio.Event) -> None:
         super().__init__(config)
         self._parts = parts
+        self._failed = failed
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self._failed.is_set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._parts.readiness.leave()
@@ -140,8 +145,8 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def http_server(app: Observation, parts: Parts) -> uvicorn.Server:
-    """Put the HTTP server around the application."""
+def http_server(app: Observation, parts: Parts, failed: asyncio.Event) -> uvicorn.Server:
+    """Put the HTTP server around the application, which ends when a part of it has failed."""
     settings = parts.settings
     host, _, port = settings.listen.rpartition(":")
     production = settings.environment is Environment.PRODUCTION
@@ -165,11 +170,13 @@ def http_server(app: Observation, parts: Parts) -> uvicorn.Server:
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.drain_s,
     )
-    return _Server(config, parts)
+    return _Server(config, parts, failed)
 
 
-async def serve(settings: GatewaySettings) -> None:
-    """Serve until SIGTERM or SIGINT, then let running requests end."""
-    async with running(settings) as (parts, app):
+async def serve(settings: GatewaySettings) -> int:
+    """Serve until SIGTERM or SIGINT, or a part of it fails; let running requests end, and give the exit status."""
+    failed = asyncio.Event()
+    async with running(settings, failed.set) as (parts, app):
         memory.settle()
-        await http_server(app, parts).serve()
+        await http_server(app, parts, failed).serve()
+    return cancelling.EX_SOFTWARE if failed.is_set() else 0

@@ -42,8 +42,6 @@ _SETTLED_S: Final = 5.0
 """After this long a worker has connected to everything, and imports no more."""
 _COUNT_EVERY: Final = 5
 """Looks from one count of the outbox to the next."""
-EX_SOFTWARE: Final = 70
-"""Exit status of a worker that found itself stuck, for its supervisor to start another (sysexits.h)."""
 
 
 class Worker:
@@ -101,7 +99,7 @@ class Worker:
         for task in (stopped, *tasks):
             if task.done() and not task.cancelled() and (failure := task.exception()):
                 log.critical("a part of the worker has failed", exc_info=failure)
-                self._status = EX_SOFTWARE
+                self._status = cancelling.EX_SOFTWARE
         log.info("%s drains", self.service.name)
         await self._drain()
         await cancelling.end(stopped, *tasks)
@@ -156,7 +154,7 @@ class Worker:
                 for worker in () if self.stop.is_set() else self._queue_workers:
                     if not worker.alive or worker.stuck(depths[worker.queue].waiting):
                         log.critical("the consumer of %s takes nothing more; this process ends", worker.queue)
-                        self._status = EX_SOFTWARE
+                        self._status = cancelling.EX_SOFTWARE
                         self.stop.set()
             self._database.observe()
             looks += 1

@@ -139,9 +139,10 @@ class Edge:
                 **{name: here if value is HERE else value for name, value in self._settings.items()},
             },
         )
-        async with running(settings, lambda: time.time() + self.ahead_s) as (parts, app):
+        failed = asyncio.Event()
+        async with running(settings, failed.set, lambda: time.time() + self.ahead_s) as (parts, app):
             self.parts = parts
-            server: uvicorn.Server = http_server(app, parts)
+            server: uvicorn.Server = http_server(app, parts, failed)
             self._server = server
             serving = asyncio.create_task(server.serve())
             while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
