@@ -1,5 +1,6 @@
 """Streams of events: what a client sees of them, and how they begin and end."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -151,6 +152,16 @@ def test_head_is_answered_as_get_without_a_stream(live: Edge, mine: httpx.Client
     assert mine.head(STREAM.replace(TICKET, OPENED)).status_code == 404
     wait_for(lambda: not tickets.happened.open)
     wait_for(lambda: not live.parts.streams._by_caller)
+
+
+def test_who_says_how_long_they_wait_for_the_beginning_of_a_stream_gets_their_504_by_then(
+    live: Edge, mine: httpx.Client, tickets: StandInTickets, set_live: Callable[..., None]
+) -> None:
+    set_live(call_timeout_s=600)
+    live.do(lambda: setattr(tickets, "hold", asyncio.Event()))
+    answer = mine.get(STREAM, headers={"Prefer": "wait=1"}, timeout=30)
+    assert problem(answer) == (504, "deadline-exceeded")
+    assert answer.headers["Preference-Applied"] == "wait=1"
 
 
 def test_options_name_what_can_be_done(nobody: httpx.Client) -> None:

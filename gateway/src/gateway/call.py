@@ -59,7 +59,9 @@ class Call(Request):
         self._spared = declaration.outlives_service or declaration.for_programs
         self._credentials = declaration.credentials
         self._about_account = declaration.about_account
-        self._wait_s = preferred_wait(scope["headers"])
+        # A file takes as long as it takes: a preference that nobody heeds is not said to be applied.
+        is_file = declaration.takes_file or declaration.gives_file
+        self._wait_s = None if is_file else preferred_wait(scope["headers"])
         longest_s = self.parts.settings.call_timeout_s
         self._deadline = time.monotonic() + (
             longest_s if self._wait_s is None else min(longest_s, self._wait_s - MARGIN_S)
@@ -152,7 +154,7 @@ class Call(Request):
             message,
             caller=self.caller,
             request_id=logs.request_id.get(),
-            timeout_s=self._left_s,
+            timeout_s=self.left_s,
             idempotency=self.keyed,
             repeatable=self._kind is Kind.READ or self.keyed is not None,
         )
@@ -168,7 +170,7 @@ class Call(Request):
             message,
             caller=self.caller,
             request_id=logs.request_id.get(),
-            timeout_s=self._left_s,
+            timeout_s=self.left_s,
             repeatable=True,
         )
         return reply.message
@@ -216,10 +218,10 @@ class Call(Request):
         Who says how long waits exactly so long; for all others the call to the service has its own deadline, and knows
         better what became of it.
         """
-        return self._left_s if self._wait_s is not None else self._left_s + _GRACE_S
+        return self.left_s if self._wait_s is not None else self.left_s + _GRACE_S
 
     @property
-    def _left_s(self) -> float:
+    def left_s(self) -> float:
         """Seconds until the client has its answer, whatever it is."""
         left: float = self._deadline - time.monotonic()
         if self._outlives_service and self.for_everyone:

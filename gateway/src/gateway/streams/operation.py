@@ -53,7 +53,7 @@ class StreamOperation(Operation):
             with streams.place(call.caller):
                 events = streams.events(self.path_format, feed, known, call.caller, logs.request_id.get())
                 async with aclosing(events):
-                    first = await _first(anext(events), settings.call_timeout_s)
+                    first = await _first(anext(events), call.left_s)
                     headers = [*_HEADERS, *(ANY_ORIGIN if call.for_everyone else []), *call.answer_headers()]
                     scope[LASTS] = True
                     await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -72,6 +72,8 @@ class StandInTickets(watching_pb2_grpc.TicketWatchServiceServicer):
         self.after: list[str] = []
         """What the calls asked to begin after."""
         self.callers: list[str] = []
+        self.hold: asyncio.Event | None = None
+        """What calls wait for before they begin."""
 
     def reply(self, body: str) -> None:
         """Have something happen to the ticket."""
@@ -84,6 +86,8 @@ class StandInTickets(watching_pb2_grpc.TicketWatchServiceServicer):
         """Begin with the ticket, or after an entry, and go on with what happens to it."""
         self.after.append(request.after)
         self.callers.append(dict(context.invocation_metadata())[SUBJECT])
+        if self.hold is not None:
+            await self.hold.wait()
         if request.id != TICKET:
             details = ((DETAILS_KEY, to_status(NotFound("there is no such ticket")).SerializeToString()),)
             await context.abort(NotFound.kind.value, "there is no such ticket", details)
