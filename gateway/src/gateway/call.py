@@ -25,8 +25,8 @@ from gateway.representation import Headers
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    from gateway.identity import Proof
     from gateway.parts import Parts
+    from gateway.proof import Proof
     from gateway.ratelimit import Decision
 
 _NEEDS_WRITE: Final = (b"www-authenticate", b'Bearer realm="neoforge", error="insufficient_scope", scope="write"')

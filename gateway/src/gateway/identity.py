@@ -8,8 +8,9 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from chassis.identity import NOBODY, Caller
 from chassis.rpc.client import invoke
 from gateway import metrics
 from gateway.problems import Problem
+from gateway.proof import Proof
 from gateway.revocations import Revocations
 from neoforge.auth.v1.verification_pb2 import GetKeySetRequest, ResolveAccessTokenRequest
 
@@ -55,6 +57,8 @@ PERSONAL: Final = b"nft_"
 """What personal access tokens begin with."""
 _RESOLVED_S: Final = 60.0
 """How long it is remembered whose a personal access token is; its revocation and other roles of its owner are told."""
+_UNASKED_S: Final = 60.0
+"""How much longer it is gone by that while the auth service does not answer."""
 
 Source: TypeAlias = Callable[[], Awaitable[Any]]
 """Gives the issuer's key set, a JWK set as parsed JSON; raises what the way to it raises."""
@@ -155,27 +159,6 @@ def _read(document: Any) -> dict[str, Any]:
     return keys
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What a token proves until `expires` (Unix time): who, with which roles, in which session.
-
-    The `session` of a personal access token is the token's own id; it `may_write` or not. `roles_id` stands for the
-    roles, and is told among what was revoked once they have changed.
-    """
-
-    expires: float
-    subject: UUID
-    roles: frozenset[str]
-    session: str
-    personal: bool = False
-    may_write: bool = True
-    roles_id: str = ""
-
-    def caller(self, address: str) -> Caller:
-        """Give the person."""
-        return Caller(subject=self.subject, roles=self.roles, session=self.session, address=address)
-
-
 class Authenticator:
     """Tells who sent a request by its bearer token.
 
@@ -228,6 +211,8 @@ class Authenticator:
         proved = self._proved.get(token)
         if proved is None or proved.expires <= time.time() or (proved.personal and self._outdated(proved)):
             proved = await self._prove(token)
+        elif proved.ask_at <= time.time():
+            proved = await self._prove(token, proved)
         if self._revocations is not None and self._revocations.refuses(proved.session):
             raise _refused("revoked", "The session has ended, or the token was revoked.")
         if self._outdated(proved):
@@ -237,21 +222,33 @@ class Authenticator:
     def stands(self, proved: Proof) -> bool:
         """Whether what was proved holds still, by all that this process knows; raises as `Revocations.refuses`."""
         revoked = self._revocations is not None and self._revocations.refuses(proved.session)
-        return proved.expires > time.time() and not revoked and not self._outdated(proved)
+        return min(proved.expires, proved.ask_at) > time.time() and not revoked and not self._outdated(proved)
 
     def _outdated(self, proved: Proof) -> bool:
         """Whether the person has other roles by now."""
         return self._revocations is not None and self._revocations.refuses(proved.roles_id)
 
-    async def _prove(self, token: bytes) -> Proof:
-        """Check a token, and remember the outcome: a signature costs as much as the rest of a request."""
+    async def _prove(self, token: bytes, known: Proof | None = None) -> Proof:
+        """Check a token, and remember the outcome: a signature costs as much as the rest of a request.
+
+        What is `known` of it holds while it is asked about, and on for a while where nobody answers.
+        """
         self._proved.pop(token, None)
         if not token or len(token) > _LONGEST_TOKEN or not _TOKEN_CHARACTERS.issuperset(token):
             raise _refused("malformed", "The token is no JWT.")
-        if token.startswith(PERSONAL) and self._verification is not None:
-            proved = await self._resolve(token, self._verification)
-        else:
-            proved = await self._verify(token)
+        if known is not None:
+            self._proved[token] = known = replace(known, ask_at=time.time() + _FETCH_TIMEOUT_S)
+        try:
+            if token.startswith(PERSONAL) and self._verification is not None:
+                proved = await self._resolve(token, self._verification)
+            else:
+                proved = await self._verify(token)
+        except Problem as refused:
+            if known is not None and refused.type.status is HTTPStatus.SERVICE_UNAVAILABLE:
+                return known
+            self._proved.pop(token, None)
+            raise
+        self._proved.pop(token, None)
         if len(self._proved) >= _REMEMBERED:
             self._proved.pop(next(iter(self._proved)))
         self._proved[token] = proved
@@ -273,15 +270,16 @@ class Authenticator:
                 raise Problem("UNAVAILABLE", "The auth service does not answer.") from None
             raise _refused("personal", "The personal access token is good no more.") from None
         found = reply.message
-        expires = min(found.expires_at.ToDatetime(UTC).timestamp(), time.time() + _RESOLVED_S)
+        ask_at = time.time() + _RESOLVED_S
         return Proof(
-            expires,
+            min(found.expires_at.ToDatetime(UTC).timestamp(), ask_at + _UNASKED_S),
             UUID(found.subject),
             frozenset(found.roles),
             found.id,
             personal=True,
             may_write=found.may_write,
             roles_id=found.roles_id,
+            ask_at=ask_at,
         )
 
     async def _verify(self, token: bytes) -> Proof:

@@ -5,16 +5,16 @@ import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Final
 
 from chassis.identity import NOBODY, Caller
 from chassis.metrics import begin
 from gateway import metrics
 from gateway.addresses import bucket
-from gateway.identity import Authenticator, Proof
+from gateway.identity import Authenticator
 from gateway.observation import new_id
 from gateway.problems import Problem
+from gateway.proof import Proof
 from gateway.settings import GatewaySettings
 from gateway.streams.events import Event
 from gateway.streams.feed import Feed, SharedFeed
@@ -129,7 +129,7 @@ class Streams:
             stream.end("token")
         else:
             stream.proof = proof
-            if replace(proof, expires=before.expires) != before:
+            if not proof.same(before):
                 stream.end("token")
 
     async def end(self) -> None:

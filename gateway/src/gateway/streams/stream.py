@@ -17,7 +17,7 @@ from gateway.representation import Headers
 from gateway.streams.events import HEARTBEAT, Event, prelude
 
 if TYPE_CHECKING:
-    from gateway.identity import Proof
+    from gateway.proof import Proof
 
 _LAST_WORD_S: Final = 1.0
 """How long the end of a stream may take to be sent."""
