@@ -53,6 +53,8 @@ def sent(edge: Edge, data: bytes) -> bytes:
         "/a%255cb",
         "/a\\b",
         "/%c0%ae%c0%ae/x",
+        "/%e0%80%ae%e0%80%ae/x",
+        "/..%f0%80%81%9cx",
         "/static/etc/passwd",
         "/index.php/../../x",
     ],

@@ -52,7 +52,8 @@ _SCANNED: Final = re.compile(
 _UPWARDS: Final = re.compile(
     r"(?:^|[/\\])\.\.(?:[/\\;]|$)"  # a dot segment, and one with parameters, as Java's servers read it
     r"|\\|\x00|%(?:2f|5c|00)"  # what one reader takes for a separator or an end and another does not
-    r"|\xc0[\xae\xaf]|\xc1\x9c"  # a dot and slashes in more bytes than UTF-8 needs
+    # a dot and slashes in more bytes than UTF-8 needs
+    r"|(?:\xc0|\xe0\x80|\xf0\x80\x80)[\xae\xaf]|(?:\xc1|\xe0\x81|\xf0\x80\x81)\x9c"
     r"|/etc/passwd|/win\.ini",
     re.IGNORECASE,
 )
