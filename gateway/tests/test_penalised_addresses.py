@@ -111,6 +111,19 @@ def test_what_somebody_does_who_is_signed_in_costs_the_address_nothing(
     assert kind(client.get(PATH, headers=ATTACKER)) == UNKNOWN
 
 
+@pytest.mark.parametrize("target", ["/.env", f"{PATH}/a%2fb", f"{PATH}/{'x' * 33_000}"])
+def test_what_is_refused_before_anybody_asks_who_sent_it_costs_nothing_either_with_a_token_that_is_known(
+    client: httpx.Client, ines: httpx.Client, target: str
+) -> None:
+    assert ines.get(PATH, headers=NEIGHBOUR).status_code == 200
+    for _ in range(25):
+        assert ines.get(target, headers=ATTACKER).status_code in {404, 400, 431}
+    assert kind(client.get(PATH, headers=ATTACKER)) == UNKNOWN
+    for _ in range(25):
+        client.get(target, headers={**ATTACKER, "Authorization": "Bearer of.no.use"})
+    assert kind(client.get(PATH, headers=ATTACKER)) == PENALISED
+
+
 def test_an_expired_token_is_told_so_that_its_client_gets_a_new_one(
     client: httpx.Client, issuer: StandInIssuer
 ) -> None:

@@ -224,6 +224,19 @@ class Authenticator:
         revoked = self._revocations is not None and self._revocations.refuses(proved.session)
         return min(proved.expires, proved.ask_at) > time.time() and not revoked and not self._outdated(proved)
 
+    def knows(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether the request's token was proved here lately and holds still; asks nobody."""
+        credentials = [value for name, value in headers if name == b"authorization"]
+        proved = self._proved.get(credentials[0].partition(b" ")[2].strip()) if len(credentials) == 1 else None
+        if proved is None or proved.expires <= time.time():
+            return False
+        try:
+            return self._revocations is None or not (
+                self._revocations.refuses(proved.session) or self._revocations.refuses(proved.roles_id)
+            )
+        except Problem:  # nobody knows what was revoked
+            return False
+
     def _outdated(self, proved: Proof) -> bool:
         """Whether the person has other roles by now."""
         return self._revocations is not None and self._revocations.refuses(proved.roles_id)

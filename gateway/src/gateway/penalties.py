@@ -7,7 +7,7 @@ none. What holds is in docs/threats.md, why in docs/adr/0023-penalties-are-for-a
 import asyncio
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +19,7 @@ from chassis.threats import threats
 from gateway import metrics
 from gateway.addresses import Network, bucket, parse, truncated, within
 from gateway.ratelimit import Scripts
+from gateway.representation import Headers
 from gateway.threats import GATEWAY, THREATS, may_be_led
 from gateway.tiers import MICROSECONDS
 
@@ -56,9 +57,11 @@ class Rules:
 class Penalties:
     """Counts threats, and keeps the points of the addresses that they come from."""
 
-    def __init__(self, scripts: Scripts, rules: Rules) -> None:
+    def __init__(self, scripts: Scripts, rules: Rules, knows: Callable[[Headers], bool] = lambda _: False) -> None:
+        """Keep them by these rules; `knows` tells whether the token in a request's headers is known to be good."""
         self._scripts = scripts
         self._rules = rules
+        self._knows = knows
         self._tasks: set[asyncio.Task[None]] = set()
 
     def record(self, address: str) -> str | None:
@@ -74,13 +77,15 @@ class Penalties:
     async def saw(self, kind: str, scope: Scope) -> None:
         """Count a threat in a request, and have its address pay for it unless somebody else may be behind it.
 
-        Who has proved an identity pays nothing: what they do is theirs, and not their neighbours'.
+        Who has proved an identity pays nothing: what they do is theirs, and not their neighbours'. What is refused
+        before it is asked who sent it is theirs if their token is known. Whoever guesses passwords pays all the same.
         """
-        threat = THREATS[kind]
+        threat, headers = THREATS[kind], scope["headers"]
         if threat.counted_by == GATEWAY:
             threats.labels(kind).inc()
+        proved = "neoforge.proved" in scope or (threat.counted_by == GATEWAY and self._knows(headers))
         record = self.record(scope["neoforge.address"])
-        if record is None or not threat.points or "neoforge.proved" in scope or may_be_led(scope["headers"]):
+        if record is None or not threat.points or proved or may_be_led(headers):
             return
         answer = await self._scripts.run((record, RUNNING), *self._rules.arguments(threat.points))
         if answer is None:

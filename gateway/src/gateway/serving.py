@@ -77,7 +77,6 @@ async def running(
         keys = KeySet(sources + ([of_auth(verification)] if verification else []))
         line = RedisLine(redis, "gcra", ratelimit.SCRIPT, settings.redis_patience_s)
         fines = RedisLine(redis, "penalties", penalties.SCRIPT, settings.redis_patience_s)
-        penalised = penalties.Penalties(fines, settings.penalties)
         cache = SharedCache(LastGood(redis), settings.public_cache_bytes, clock)
         stack.push_async_callback(cache.close)
         readiness = health.Readiness(
@@ -91,6 +90,7 @@ async def running(
         )
         admission = Admission()
         authenticator = Authenticator(keys, settings.token_issuer, settings.token_audience, verification, revocations)
+        penalised = penalties.Penalties(fines, settings.penalties, authenticator.knows)
         parts = Parts(
             settings=settings,
             tiers=settings.tiers,
