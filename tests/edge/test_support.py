@@ -216,7 +216,7 @@ async def test_more_than_ten_mebibytes_is_413_without_reading_on(
     announced = await upload(as_mara, ticket, bytes(10 * MIB + 1))
     assert announced.status_code == 413
     assert announced.json()["type"].endswith("/content-too-large")
-    assert files(tmp_path) == []
+    await until(lambda: not files(tmp_path))
 
 
 async def test_an_upload_that_breaks_off_leaves_nothing(edge: Edge, as_mara: httpx.AsyncClient, tmp_path: Path) -> None:
