@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -199,6 +200,21 @@ def test_a_process_keeps_so_many_streams_open(
         assert problem(refused) == (503, "overloaded")
         assert int(refused.headers["Retry-After"]) > 0
         assert mine.get("/api/v1/projects").status_code == 200  # others are no matter
+
+
+def test_who_has_no_identity_leaves_a_fifth_of_the_places_to_people(
+    live: Edge, mine: httpx.Client, nobody: httpx.Client, set_live: Callable[..., None]
+) -> None:
+    set_live(streams=5, streams_per_address=5)
+    live.do(lambda: live.service.status.page.watched.tell(page_pb2.WatchPageResponse(page=a_page())))
+    with ExitStack() as listeners:
+        for _ in range(4):
+            listeners.enter_context(Listener(nobody, STATUS))
+        assert problem(nobody.get(STATUS)) == (503, "overloaded")
+        with Listener(mine, STREAM) as listener:
+            assert listener.answer.status_code == 200
+    wait_for(lambda: not live.parts.streams._by_caller)
+    assert live.parts.streams._of_addresses == 0
 
 
 def test_a_penalised_address_begins_no_stream(

@@ -27,6 +27,8 @@ log = logging.getLogger("gateway.streams")
 _LOOK_S: Final = 0.25
 """As often as revocations are asked for: a stream of a revoked session ends within a second."""
 _LAST_WORDS_S: Final = 2.0
+_FOR_PEOPLE: Final = 5
+"""Of the places one in so many is for who has signed in: addresses are cheap, and must not keep people out."""
 _COME_BACK: Final = [(b"retry-after", b"5")]
 
 
@@ -37,6 +39,7 @@ class Streams:
         self._authenticator = authenticator
         self._settings = settings
         self._by_caller = Counter[str]()
+        self._of_addresses = 0
         self._open: set[Stream] = set()
         self._some = asyncio.Event()
         self._ending = False
@@ -55,17 +58,22 @@ class Streams:
         settings = self._settings
         if caller.signed_in:
             who, most, whose = str(caller.subject), settings.streams_per_person, "person"
+            full = self._by_caller.total() >= settings.streams
         else:
             who, most, whose = bucket(caller.address), settings.streams_per_address, "address"
-        if self._by_caller.total() >= settings.streams:
+            theirs = settings.streams - settings.streams // _FOR_PEOPLE
+            full = self._by_caller.total() >= settings.streams or self._of_addresses >= theirs
+        if full:
             raise Problem("OVERLOADED", "There are as many open streams as there may be.", headers=_COME_BACK)
         if self._by_caller[who] >= most:
             told = f"There are {most} open streams of this {whose} already, as many as there may be."
             raise Problem("TOO_MANY_STREAMS", told, headers=_COME_BACK)
         self._by_caller[who] += 1
+        self._of_addresses += not caller.signed_in
         try:
             yield
         finally:
+            self._of_addresses -= not caller.signed_in
             self._by_caller[who] -= 1
             if not self._by_caller[who]:
                 del self._by_caller[who]
