@@ -44,6 +44,22 @@ def test_both_forms_are_counted_by_directive_and_logged_without_queries(
     ]
 
 
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ("http://localhost:8080/docs?token=hidden", "http://localhost:8080/docs"),
+        ("https://name:hidden@X.test:8443/docs#part", "https://x.test:8443/docs"),
+        ("https://[::1]:8080/docs", "https://[::1]:8080/docs"),
+    ],
+)
+def test_an_address_is_logged_with_its_port_and_without_what_is_private(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture, page: str, told: str
+) -> None:
+    client.post(PATH, json=[new("img-src", documentURL=page)], headers=NEW)
+    [line] = [record for record in caplog.records if record.name == "gateway.cspreports"]
+    assert vars(line)["page"] == told
+
+
 def test_an_unknown_directive_is_counted_as_other_and_cannot_write_lines(
     client: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -293,6 +293,7 @@ def test_an_operator_lists_penalties_and_lifts_one(
     assert kind(client.get(PATH, headers=ATTACKER)) == UNKNOWN
     assert asked() == (0, "", "0 penalised\n")
     assert asked("198.51.100.7") == (1, "", "nothing is known of 198.51.100.7\n")
+    assert asked("198.51.100") == (2, "", "198.51.100 is no address\n")
 
 
 def test_an_operator_is_told_that_redis_is_away(edge: Edge, capsys: pytest.CaptureFixture[str]) -> None:

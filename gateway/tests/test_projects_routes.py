@@ -207,6 +207,11 @@ def test_a_bad_query_parameter_is_422_by_name(ines: httpx.Client, query: str, pa
     assert answer.json()["errors"][0]["parameter"] == parameter
 
 
+def test_a_parameter_that_a_list_does_not_know_is_called_one(ines: httpx.Client) -> None:
+    answer = ines.get(f"{PATH}?pagesize=5")
+    assert answer.json()["errors"] == [{"parameter": "pagesize", "detail": "there is no such query parameter"}]
+
+
 @pytest.mark.parametrize("query", ["text=%ff", "%ff=1", "cursor=%ed%a0%80"])
 def test_a_query_that_is_no_utf_8_is_400(ines: httpx.Client, query: str) -> None:
     assert problem_of(ines.get(f"{PATH}?{query}")) == "malformed-request"

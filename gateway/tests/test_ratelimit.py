@@ -138,6 +138,8 @@ def test_all_headers_of_a_refusal_agree(client: httpx.Client) -> None:
     assert answer.json()["type"].endswith("/problems/quota-exceeded")
     retry = int(answer.headers["Retry-After"])
     assert 1 <= retry <= 6
+    told = f"The quota `anonymous`, 10 requests in 60 s, is used up; the next request is admitted in {retry} s."
+    assert answer.json()["detail"] == told
     assert answer.headers["RateLimit-Policy"] == '"anonymous";q=10;w=60'
     assert answer.headers["RateLimit"] == f'"anonymous";r=0;t={retry}'
     assert answer.headers["X-RateLimit-Limit"] == "10"

@@ -28,6 +28,15 @@ def test_services_reach_the_database_at_its_own_port_or_through_what_stands_befo
         assert "@127.0.0.1:9003/" in told["NEOFORGE_MIGRATION_DATABASE_URL"]
 
 
+def test_scripts_of_its_own_origin_may_call_it_and_those_of_the_origins_that_the_person_names(folders: Folders) -> None:
+    for surroundings, origins in (
+        ({}, ""),
+        ({"NEOFORGE_CORS_ORIGINS": "http://localhost:5173"}, ",http://localhost:5173"),
+    ):
+        told = Stack.of(folders, Ports(9000), surroundings).gateway_environment()
+        assert told["NEOFORGE_CORS_ORIGINS"] == f"http://localhost:9000{origins}"
+
+
 def test_spans_reach_the_trace_page_soon_and_a_collector_of_ones_own_as_it_is_told(folders: Folders) -> None:
     to_the_page = Stack.of(folders, Ports(9000), {}).python_environment()
     assert to_the_page["OTEL_BSP_SCHEDULE_DELAY"] == "500"

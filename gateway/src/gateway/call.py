@@ -250,8 +250,8 @@ class Call(Request):
                 raise self.as_penalised(threat)
             raise Problem(
                 "REDUCED_CAPACITY" if decision.reduced else "QUOTA_EXCEEDED",
-                f"The quota of {decision.tier.quota:,} {tier} in {decision.tier.window_s} seconds is used up; "
-                f"the next request is admitted in {decision.retry_after_s} seconds.",
+                f"The quota `{tier}`, {decision.tier.quota:,} requests in {decision.tier.window_s} s, is used up; "
+                f"the next request is admitted in {decision.retry_after_s} s.",
                 members={"violated-policies": [tier]},
                 threat=threat,
             )

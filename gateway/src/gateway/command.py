@@ -6,6 +6,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway import penalties
+from gateway.addresses import parse
 from gateway.settings import GatewaySettings
 
 
@@ -29,6 +30,9 @@ async def _show(redis: Redis) -> int:
 
 
 async def _lift(redis: Redis, address: str) -> int:
+    if parse(address.partition("/")[0]) is None:
+        _tell(f"{address} is no address")
+        return 2
     known = await penalties.lift(redis, address)
     _tell(f"{address} is penalised no more" if known else f"nothing is known of {address}")
     return 0 if known else 1

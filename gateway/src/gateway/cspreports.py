@@ -128,9 +128,10 @@ def _line(value: object) -> str:
 
 
 def _place(value: object) -> str:
-    """Give an address without its query and fragment, which may hold what nobody else is to know."""
+    """Give an address without login, query and fragment, which may hold what nobody else is to know."""
     try:
         parts = urlsplit(_line(value))
     except ValueError:
         return ""
-    return f"{parts.scheme}://{parts.hostname}{parts.path}" if parts.hostname else (parts.path or parts.scheme)
+    host = parts.netloc.rpartition("@")[2].lower()
+    return f"{parts.scheme}://{host}{parts.path}" if host else (parts.path or parts.scheme)

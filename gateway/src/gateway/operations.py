@@ -46,6 +46,7 @@ Endpoint = Callable[..., Coroutine[Any, Any, Answer]]
 
 
 _NEEDS_IF_MATCH: Final = "This change needs If-Match with the ETag of the state it is for."
+_UNKNOWN_PARAMETER: Final = "there is no such query parameter"
 
 
 class IdConvertor(Convertor[str]):
@@ -245,12 +246,15 @@ class Operation(APIRoute):
             else:
                 values[name] = value
         if self._query is None:
-            errors += [FieldError("there is no such query parameter", parameter=name) for name in values]
+            errors += [FieldError(_UNKNOWN_PARAMETER, parameter=name) for name in values]
         elif not errors:
             try:
                 return {"query": self._query.model_validate(values)}
             except ValidationError as refused:
-                errors = [FieldError(_say(e), parameter=str(e["loc"][0] if e["loc"] else "")) for e in _errors(refused)]
+                errors = [
+                    FieldError(_say(e, unknown=_UNKNOWN_PARAMETER), parameter=str(e["loc"][0] if e["loc"] else ""))
+                    for e in _errors(refused)
+                ]
         if errors:
             raise _invalid(errors, [error.parameter or "query" for error in errors])
         return {}
@@ -314,10 +318,10 @@ _CONTAINERS: Final = {
 """What pydantic says with names of Python's types and of our classes."""
 
 
-def _say(error: Mapping[str, Any]) -> str:
+def _say(error: Mapping[str, Any], *, unknown: str = "there is no such field") -> str:
     """Say in the words of the API what pydantic says in its own."""
     if error["type"] == "extra_forbidden":
-        return "there is no such field"
+        return unknown
     if error["type"] == "missing":
         return "must be given"
     if error["type"] in _CONTAINERS:

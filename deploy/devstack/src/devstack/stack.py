@@ -237,7 +237,7 @@ class Stack:
             "NEOFORGE_TRUSTED_PROXIES": "127.0.0.1/32,::1/128",
             "NEOFORGE_NEVER_PENALISED": ",".join(f"{address}/32" for address in addresses.own()),
             "NEOFORGE_PUBLIC_URL": self.url,
-            "NEOFORGE_CORS_ORIGINS": self.url,
+            "NEOFORGE_CORS_ORIGINS": ",".join(filter(None, (self.url, self.surroundings.get("NEOFORGE_CORS_ORIGINS")))),
         }
 
     def _probes(self) -> list[str]:
