@@ -3,7 +3,9 @@
 import os
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,7 +13,7 @@ from charts import ROOT, Object, pods, refusal, rendered
 
 from chassis.embedded.certificates import Authority
 from devstack import envoy
-from gateway import app
+from gateway import app, call
 from gateway.settings import GatewaySettings
 from gateway.streams.operation import StreamOperation
 
@@ -64,21 +66,43 @@ def test_envoy_accepts_what_compose_gives_it(tmp_path: Path) -> None:
     accepted(tmp_path, {name: (folder / source).read_text() for name, source in files.items()})
 
 
-def test_what_is_followed_has_no_time_limit_and_connections_of_its_own() -> None:
+@pytest.fixture(scope="module")
+def configuration() -> Any:
     text = (ROOT / "deploy" / "envoy" / "compose.yaml").read_text()
-    configuration = yaml.safe_load(text.replace("!ignore shared:", "shared:"))
+    return yaml.safe_load(text.replace("!ignore shared:", "shared:"))
+
+
+def manager_of(configuration: Any) -> Any:
     (listener, *_) = configuration["static_resources"]["listeners"]
-    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    streams, others = manager["route_config"]["virtual_hosts"][0]["routes"]
+    return listener["filter_chains"][0]["filters"][0]["typed_config"]
+
+
+def matched(route: Any, operations: Iterable[Any]) -> set[str]:
+    matches = re.compile(route["match"]["safe_regex"]["regex"]).fullmatch
+    return {one.path_format for one in operations if matches(one.path_format)}
+
+
+OPERATIONS = [operation for service in app.SERVICES for routes in service.routes for operation in routes]
+
+
+def test_a_file_may_take_as_long_as_the_gateway_lets_it(configuration: Any) -> None:
+    _, files, _ = manager_of(configuration)["route_config"]["virtual_hosts"][0]["routes"]
+    assert int(files["route"]["timeout"].removesuffix("s")) > call.FILE_S
+    given = {one.path_format for one in OPERATIONS if one.declaration.gives_file}
+    assert given
+    assert given == matched(files, OPERATIONS)
+
+
+def test_what_is_followed_has_no_time_limit_and_connections_of_its_own(configuration: Any) -> None:
+    manager = manager_of(configuration)
+    streams, _, others = manager["route_config"]["virtual_hosts"][0]["routes"]
     assert (streams["route"]["timeout"], streams["route"]["priority"]) == ("0s", "HIGH")
     assert (others["route"]["timeout"], others["match"]) == ("35s", {"prefix": "/"})
     heartbeat = GatewaySettings.model_fields["stream_heartbeat_s"]
     longest_silence = max(item.le for item in heartbeat.metadata if hasattr(item, "le"))
     assert longest_silence < int(manager["stream_idle_timeout"].removesuffix("s"))
-    operations = [operation for service in app.SERVICES for routes in service.routes for operation in routes]
-    matched = re.compile(streams["match"]["safe_regex"]["regex"]).fullmatch
-    followed = {one.path_format for one in operations if isinstance(one, StreamOperation)}
-    assert followed == {one.path_format for one in operations if matched(one.path_format)}
+    followed = {one.path_format for one in OPERATIONS if isinstance(one, StreamOperation)}
+    assert followed == matched(streams, OPERATIONS)
     assert len(followed) == 2
     cluster = next(one for one in configuration["static_resources"]["clusters"] if one["name"] == "gateway")
     bounds = {one.get("priority"): one["max_connections"] for one in cluster["circuit_breakers"]["thresholds"]}

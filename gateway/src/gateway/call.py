@@ -33,7 +33,7 @@ _NEEDS_WRITE: Final = (b"www-authenticate", b'Bearer realm="neoforge", error="in
 """RFC 6750, section 3.1."""
 _GRACE_S: Final = 5.0
 """How much later than its deadline, at most, a call to a service has ended."""
-_STREAM_S: Final = 600.0
+FILE_S: Final = 600.0
 """How long a file may take: 10 MiB at 17 KiB a second."""
 
 
@@ -187,7 +187,7 @@ class Call(Request):
             parts,
             caller=self.caller,
             request_id=logs.request_id.get(),
-            timeout_s=_STREAM_S,
+            timeout_s=FILE_S,
             idempotency=self.keyed,
         )
 
@@ -197,7 +197,7 @@ class Call(Request):
         Raises:
             RemoteError: what the service, or the way to it, said; perhaps in the middle.
         """
-        return download(rpc, message, caller=self.caller, request_id=logs.request_id.get(), timeout_s=_STREAM_S)
+        return download(rpc, message, caller=self.caller, request_id=logs.request_id.get(), timeout_s=FILE_S)
 
     def cost_nothing(self) -> None:
         """Give the request back to the caller's quota: it was answered with what they have already."""

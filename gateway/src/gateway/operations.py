@@ -80,7 +80,7 @@ class Operation(APIRoute):
         super().__init__(path, endpoint, methods=[declaration.method], **documentation, **describe(declaration, path))
         hints = get_type_hints(endpoint)
         self._endpoint = endpoint
-        self._declaration = declaration
+        self.declaration = declaration
         self._group = group
         self._query: type[BaseModel] | None = hints.get("query")
         self._body: type[BaseModel] | None = hints.get("body")
@@ -100,7 +100,7 @@ class Operation(APIRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request of this route."""
         self._check_method(scope)
-        call = Call(scope, receive, self._declaration)
+        call = Call(scope, receive, self.declaration)
         try:
             status, headers, body, download = await self._answer(call)
         except (Problem, RemoteError) as fault:
@@ -123,12 +123,12 @@ class Operation(APIRoute):
 
     def _told(self, problem: Problem, scope: Scope) -> Problem:
         """Give a problem as the clients of this route read it."""
-        if self._declaration.for_oauth:
+        if self.declaration.for_oauth:
             oauth.tell(problem, scope)
         return problem
 
     async def _answer(self, call: Call) -> tuple[HTTPStatus, Headers, bytes, Download | None]:
-        scope, declaration = call.scope, self._declaration
+        scope, declaration = call.scope, self.declaration
         await call.identify()
         arguments: dict[str, Any] = dict(scope["path_params"])
         if self._query is not None or scope["query_string"]:
@@ -163,7 +163,7 @@ class Operation(APIRoute):
             raise
         finally:
             if changed:
-                removed = self._declaration.kind is Kind.REMOVE
+                removed = self.declaration.kind is Kind.REMOVE
                 call.parts.cache.invalidate(self._group, self._resource(call.scope), removed=removed)
 
     async def _give(self, call: Call, arguments: Mapping[str, Any]) -> Given:
@@ -199,7 +199,7 @@ class Operation(APIRoute):
 
     def _check_write(self, call: Call) -> None:
         """Hold a write's preconditions against what the route can guard."""
-        declaration, if_match = self._declaration, call.preconditions.if_match
+        declaration, if_match = self.declaration, call.preconditions.if_match
         if declaration.if_match_required and if_match is None:
             # As one that no state meets: who may not change the resource at all is told so first.
             call.lacks_if_match = True
@@ -209,7 +209,7 @@ class Operation(APIRoute):
 
     async def _read_write(self, call: Call, arguments: dict[str, Any]) -> None:
         """Read a write's key and body, and fingerprint them."""
-        declaration, scope = self._declaration, call.scope
+        declaration, scope = self.declaration, call.scope
         key = None
         if declaration.key is not Key.NONE:
             key = idempotency_key(scope["headers"], required=declaration.key is Key.REQUIRED)
@@ -234,7 +234,7 @@ class Operation(APIRoute):
             pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict")
         except ValueError:  # not ASCII, or not UTF-8 behind the percent signs
             raise Problem("MALFORMED_REQUEST", "The query is not percent-encoded UTF-8 (RFC 3986).") from None
-        if self._declaration.embedded:
+        if self.declaration.embedded:
             pairs = [(name, value) for name, value in pairs if self._query and name in self._query.model_fields]
         values: dict[str, Any] = {}
         errors = []

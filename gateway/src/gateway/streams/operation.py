@@ -39,7 +39,7 @@ class StreamOperation(Operation):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request of this route, for as long as it lasts."""
         self._check_method(scope)
-        call = Call(scope, receive, self._declaration)
+        call = Call(scope, receive, self.declaration)
         streams, settings = call.parts.streams, call.parts.settings
         try:
             await call.identify()
