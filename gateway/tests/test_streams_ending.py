@@ -1,5 +1,6 @@
 """Streams of events: how they end, and what goes on without them."""
 
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -152,12 +153,33 @@ def test_a_client_that_left_is_noticed_and_its_call_ends(
     wait_for(lambda: not live.parts.streams._by_caller)
 
 
-def test_a_client_that_takes_nothing_is_given_up_and_nothing_is_kept_for_it(
+def test_a_client_that_left_with_a_request_behind_its_stream_is_noticed_too(
     live: Edge, mine: httpx.Client, set_live: Callable[..., None], tickets: StandInTickets
+) -> None:
+    set_live(stream_heartbeat_s=60)
+    head = f"GET {STREAM} HTTP/1.1\r\nHost: x\r\nAuthorization: {mine.headers['Authorization']}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", live.port), timeout=60) as connection:
+        connection.sendall(2 * head)
+        wait_for(lambda: tickets.happened.open)
+        (cycle,) = (one.cycle for one in live.connections if one.pipeline)
+    wait_for(lambda: not tickets.happened.open, what="the end of the call")
+    wait_for(lambda: not live.parts.streams._by_caller)
+    assert not cycle.response_started
+
+
+def test_a_client_that_takes_nothing_is_given_up_and_nothing_is_kept_for_it(
+    live: Edge,
+    mine: httpx.Client,
+    set_live: Callable[..., None],
+    tickets: StandInTickets,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     set_live(stream_heartbeat_s=0.3)
     slow = counted("streams_ended_total", reason="slow")
+    before = set(live.connections)
     with mine.stream("GET", STREAM):  # and nothing of it is read
+        connections = live.connections - before
+        assert connections
 
         def flood() -> bool:
             if tickets.happened.open:
@@ -166,7 +188,9 @@ def test_a_client_that_takes_nothing_is_given_up_and_nothing_is_kept_for_it(
 
         wait_for(flood, 60, what="its end")
         wait_for(lambda: not tickets.happened.open)
+        wait_for(lambda: not live.connections & connections, what="the end of its connection")
     wait_for(lambda: not live.parts.streams._open)
+    assert "without completing" not in caplog.text
 
 
 # --- when parts go ----------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import logging
 import re
 from http import HTTPStatus
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
 from starlette.types import Scope
@@ -15,6 +15,8 @@ from gateway.overload import Refusals
 from gateway.problems import Problem
 from gateway.representation import Headers
 
+HANG_UP: Final = "neoforge.hang_up"
+"""The member of a request's scope that drops its connection and what was still to be sent on it."""
 HEAD_LIMIT: Final = 32 * 1024
 """Bytes of request target and headers."""
 _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%-]+)(:[0-9]*)?")
@@ -40,6 +42,8 @@ class GatewayProtocol(HttpToolsProtocol):
     _refusal: Problem | None = None
     _completed = False
     _refuses_now = False
+    _answered: Any = None
+    """The request that is answered now, where `cycle` is the newest that was read."""
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, which collects a head for as long as it goes on, and stop it when that is too long."""
@@ -57,6 +61,18 @@ class GatewayProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_size = 0
         super().on_message_begin()
+        self.scope[HANG_UP] = self.transport.abort  # type: ignore[typeddict-unknown-key] # one of ours
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is answered, too: the server tells the newest, which may wait behind it."""
+        super().connection_lost(exc)
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
 
     def on_headers_complete(self) -> None:
         """Look at the head as a whole; an exception here makes the server call `send_400_response`."""

@@ -17,6 +17,7 @@ from gateway.declaration import Declaration, Kind
 from gateway.observation import LASTS
 from gateway.operations import Operation, Operations
 from gateway.problems import Problem
+from gateway.protocol import HANG_UP
 from gateway.representation import ANY_ORIGIN
 from gateway.streams.events import MEDIA_TYPE
 from gateway.streams.feed import Feed
@@ -79,6 +80,10 @@ class StreamOperation(Operation):
     async def _run(self, stream: Stream, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
         reason = await stream.run(receive, send)
+        if reason == "slow":  # to close it would mean to wait until the client has taken what was sent
+            scope[HANG_UP]()
+            while (await receive())["type"] != "http.disconnect":
+                pass
         metrics.streams_ended.labels(reason).inc()
         log.info(
             "a stream ended: %s",

@@ -107,6 +107,11 @@ class Edge:
         self.call_soon(self.parts.cache.clear)
 
     @property
+    def connections(self) -> set[Any]:
+        """The connections that are open now."""
+        return set(self._server.server_state.connections)
+
+    @property
     def port(self) -> int:
         """The gateway's port."""
         return int(self.url.rpartition(":")[2])
