@@ -14,7 +14,7 @@ AGAIN_S: Final = 0.5
 
 
 def begin(*works: Coroutine[Any, Any, Any], on_failure: Callable[[], None]) -> list[asyncio.Task[Any]]:
-    """Begin what goes on until it is cancelled. Nobody waits for it, so that one has failed is told when it fails."""
+    """Begin what goes on until it is cancelled. Nobody waits for it: that one failed is logged, and told by a call."""
 
     def ended(task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and (failure := task.exception()) is not None:

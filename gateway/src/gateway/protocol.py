@@ -61,7 +61,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_size = 0
         super().on_message_begin()
-        self.scope[HANG_UP] = self.transport.abort  # type: ignore[typeddict-unknown-key] # one of ours
+        self.scope[HANG_UP] = self.transport.abort  # type: ignore[typeddict-unknown-key] # as ASGI allows
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._answered = cycle
