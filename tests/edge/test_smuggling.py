@@ -163,7 +163,9 @@ def test_requests_in_a_row_that_come_in_pieces_are_answered_in_their_order(stack
     said = f"Authorization: Bearer {stack.token('mara')}\r\nContent-Type: application/json\r\n"
     sent = b"".join(
         # All are refused for their bodies, once these are read; after an earlier answer Envoy would end the connection.
-        f"POST /api/v1/projects HTTP/1.1\r\nHost: x\r\nX-Request-Id: {name}\r\n{said}{lines}\r\n\r\n".encode() + body
+        f"POST /api/v1/projects HTTP/1.1\r\nHost: x\r\nX-Request-Id: {name}\r\n"
+        f'Idempotency-Key: "{name}"\r\n{said}{lines}\r\n\r\n'.encode()
+        + body
         for name, lines, body in zip(ids, framing, bodies, strict=True)
     )
     with connected(stack, door) as connection:

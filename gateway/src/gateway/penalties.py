@@ -165,16 +165,16 @@ async def lift(redis: "Redis", address: str) -> bool:
 async def watch(redis: "Redis") -> None:
     """Tell every five seconds how many penalties run, until cancelled."""
     while True:
-        await look(redis)
+        metrics.penalised_addresses.set(await number(redis))
         await asyncio.sleep(_WATCHED_S)
 
 
-async def look(redis: "Redis") -> None:
-    """Tell how many penalties run; while Redis does not answer, none does."""
+async def number(redis: "Redis") -> int:
+    """Give how many penalties run; while Redis does not answer, none does."""
     try:
-        metrics.penalised_addresses.set(await redis.zcount(RUNNING, f"({await _now(redis)}", "+inf"))
+        return int(await redis.zcount(RUNNING, f"({await _now(redis)}", "+inf"))
     except (RedisError, OSError, TimeoutError):
-        metrics.penalised_addresses.set(0)
+        return 0
 
 
 async def _now(redis: "Redis") -> int:
