@@ -7,17 +7,22 @@ import pytest
 
 from chassis.admission import (
     BEGUN,
+    BUSY,
     CALM_S,
     FEW,
     FIRST,
+    GROWS_S,
     LATE_LOOKS,
     LATE_S,
     LEAST,
+    LEAST_RATIO,
     MANY,
     MOST,
     QUEUE,
+    RESERVE,
     STANDS_S,
     TICK_S,
+    WANTED,
     Admission,
 )
 from chassis.errors import Overloaded
@@ -326,6 +331,46 @@ async def test_where_too_many_waited_for_a_while_nobody_waits_any_more_until_the
     waits = await wait_for_a_place(made)
     made.leave()
     assert await settled(waits)
+
+
+async def test_how_many_should_come_is_half_more_than_are_done(clock: Clock) -> None:
+    made = clock.admission()
+    assert made.ratio == 1
+    for _ in range(500):
+        for _ in range(4):
+            made.refuse()
+        await made.enter()
+        made.leave()
+        clock.pass_(TICK_S, made)
+    assert made.ratio == pytest.approx(WANTED / 5)
+    for _ in range(500):
+        made.refuse()
+        clock.pass_(TICK_S, made)
+    assert made.ratio == LEAST_RATIO, "who asks for nobody gets no news"
+
+
+async def test_an_overloaded_process_leaves_more_of_its_time_free(clock: Clock) -> None:
+    made = await overloaded(clock)
+    await stampede(clock, made)
+    made.limit = 100
+    await busy(made, 100 - made.in_progress)
+    for _ in range(100):
+        clock.now += TICK_S
+        made.look(0.0, clock.now, busy=BUSY - RESERVE / 2)
+    assert made.overloaded
+    assert made.limit == LEAST
+
+
+async def test_while_a_process_is_overloaded_its_limit_grows_slowly(clock: Clock) -> None:
+    made = await overloaded(clock)
+    await stampede(clock, made)
+    assert made.overloaded
+    before = made.limit
+    for _ in range(100):
+        await busy(made, max(0, made.limit - made.in_progress))
+        clock.pass_(TICK_S, made)
+    assert made.overloaded
+    assert before + 0.5 / GROWS_S <= made.limit <= before + 1 + 1 / GROWS_S
 
 
 async def test_after_an_overload_as_much_as_before_is_worked_on_within_two_seconds(clock: Clock) -> None:

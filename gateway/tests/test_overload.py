@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from chassis.admission import Admission
+from gateway.overload import ADMIT_RATIO
 from gateway.testing.edge import Edge
 
 PATH = "/api/v1/projects"
@@ -129,3 +130,15 @@ def test_a_request_holds_a_place_until_its_answer_and_none_while_its_client_is_s
     sending.join(60)
     assert answers[0].status_code == 201, answers[0].text
     assert admission.in_progress == 0
+
+
+def test_a_gateway_that_is_overloaded_says_how_many_should_come_and_another_does_not(
+    no_place: Admission, ines: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"Content-Length": "0"}
+    assert ADMIT_RATIO.decode() not in ines.get(PATH).headers
+    assert ADMIT_RATIO.decode() not in ines.get(PATH, headers=body).headers
+    monkeypatch.setattr(no_place, "overloaded", True)
+    monkeypatch.setattr(Admission, "ratio", 0.25)
+    assert ines.get(PATH).headers[ADMIT_RATIO.decode()] == "0.25"
+    assert ines.get(PATH, headers=body).headers[ADMIT_RATIO.decode()] == "0.25"

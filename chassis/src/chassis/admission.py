@@ -37,10 +37,14 @@ BUSY: Final = 0.9
 """A loop that works or waits for a processor for more than this share of the time has no more to give."""
 SPARE: Final = 0.8
 """One that does so for less may begin more at once."""
+RESERVE: Final = 0.15
+"""So much more of its time a loop leaves free in an overload: whoever is refused needs time of the machine as well."""
 _BUSY_S: Final = 0.1
 """Over how long that share is taken."""
+GROWS_S: Final = 0.2
+"""How often the limit may grow while a process is overloaded: there is always somebody to take what it tries out."""
 MOST: Final = 1_024
-LEAST: Final = 4
+LEAST: Final = 2
 FIRST: Final = 16
 """The limit to begin with. It grows when it is needed and the loop on time: what was never tried is not allowed."""
 QUEUE: Final = 256
@@ -52,11 +56,14 @@ MANY: Final = 64
 """So few may wait for longer, and more than so many are too many though they would not: they stand for a stampede."""
 RUSH: Final = 2.0
 """When more than so many times as many come as are done, that is a stampede though it has only begun."""
+WANTED: Final = 1.5
+"""For each that is done, so many are to come: places are to be taken as they come free, and refusing has its price."""
+LEAST_RATIO: Final = 0.1
 BEGUN: Final = 8
 """As soon as more than so many wait."""
 STANDS_S: Final = 3.0
 """How long a place may be waited for; and when too many waited in all that time, the process is overloaded."""
-CALM_S: Final = 0.2
+CALM_S: Final = 1.0
 """When there were places free for so long, it is not any more."""
 _DOWN: Final = 0.8
 _UP: Final = 1.05
@@ -95,6 +102,8 @@ class Admission:
         self.in_progress = 0
         self._peak = 0
         self._late_looks = 0
+        self._grows_at = 0.0
+        """From when on the limit may grow."""
         self._waiting: deque[tuple[float, asyncio.Future[bool]]] = deque()
         """Since when, and who is told whether it may begin; the newest at the right."""
         self._left = 0
@@ -130,6 +139,11 @@ class Admission:
     def refuses(self) -> bool:
         """Whether who comes now is refused."""
         return self.in_progress >= self.limit and (self.overloaded or len(self._waiting) >= QUEUE)
+
+    @property
+    def ratio(self) -> float:
+        """How many of those who come should come: 1 for all; more where there could be."""
+        return max(LEAST_RATIO, WANTED * self._pace / self._arrivals) if self._arrivals else 1.0
 
     async def enter(self) -> None:
         """Take a place.
@@ -184,11 +198,13 @@ class Admission:
         elapsed = min(now - self._looked_at, _LONGEST_S)
         self._busy += ((busy or 0.0) - self._busy) * min(1.0, elapsed / _BUSY_S)
         late = late_s > LATE_S and (busy is None or self._busy > IDLE)
-        self._late_looks = self._late_looks + 1 if late or self._busy > BUSY else 0
+        busy_for = self._busy + (RESERVE if self.overloaded else 0.0)
+        self._late_looks = self._late_looks + 1 if late or busy_for > BUSY else 0
         if self._late_looks >= LATE_LOOKS:
             self.limit = max(LEAST, int(min(self.limit, self._peak) * _DOWN))
-        elif not self._late_looks and self._busy < SPARE and self._peak >= self.limit * _USED:
+        elif not self._late_looks and busy_for < SPARE and self._peak >= self.limit * _USED and now >= self._grows_at:
             self.limit = min(MOST, int(self.limit * _UP) + 1)
+            self._grows_at = now + (GROWS_S if self.overloaded else 0.0)
         self._peak = self.in_progress
         if elapsed > 0:
             weight = min(1.0, elapsed / _PACE_S)

@@ -13,6 +13,8 @@ from gateway.problem_types import TYPES
 from gateway.problems import Problem
 from gateway.representation import Headers
 
+ADMIT_RATIO: Final = b"x-admit-ratio"
+"""The field by which a proxy learns what part of those whom it lets pass it should; the others it can refuse itself."""
 _LONGEST_PAUSE_S: Final = 3
 """Who is refused is told to come back within this time, not all at once."""
 _ANSWERED_OTHERWISE: Final = frozenset({b"HEAD", b"OPTIONS"})
@@ -20,9 +22,12 @@ _LOOKED_AT: Final = frozenset({b"origin", b"content-length", b"transfer-encoding
 """Headers of pages of other origins, of requests with a body, and of what is more than a request and its answer."""
 
 
-def _refusal() -> Problem:
+def _refusal(admission: Admission) -> Problem:
     pause = random.randint(1, _LONGEST_PAUSE_S)  # noqa: S311 - spreads who comes back, guards nothing
-    return Problem("OVERLOADED", TYPES["OVERLOADED"].advice, headers=[(b"retry-after", b"%d" % pause)])
+    headers = [(b"retry-after", b"%d" % pause)]
+    if admission.overloaded:
+        headers.append((ADMIT_RATIO, b"%.2f" % admission.ratio))
+    return Problem("OVERLOADED", TYPES["OVERLOADED"].advice, headers=headers)
 
 
 class Refusals:
@@ -50,7 +55,7 @@ class Refusals:
         self._admission.refuse()
         given = dict(headers)
         request_id, trace_id = request_id_of(given.get(b"x-request-id", b"")), self._observation.overlooked(given)
-        problem = _refusal()
+        problem = _refusal(self._admission)
         body = problems.body(problem, self._public_url, path, (trace_id, request_id))
         return [*problems.fields(problem, body), (b"vary", b"Origin"), *ids(request_id, trace_id)], body
 
@@ -95,7 +100,7 @@ class _Place:
         try:
             await self._admission.enter()
         except Overloaded:
-            raise _refusal() from None
+            raise _refusal(self._admission) from None
         self._held = True
 
     def give_up(self) -> None:

@@ -34,7 +34,7 @@ def tried(url: str, authorization: str, *, tags: tuple[str, ...], mode: str, exa
         text=True,
         check=False,
     )
-    assert run.returncode == 0, run.stdout + run.stderr
     selected = re.search(r"Selected: (\d+)/", run.stdout)
-    assert selected, run.stdout
+    if run.returncode != 0 or selected is None:
+        raise AssertionError(run.stdout + run.stderr)
     return int(selected[1])

@@ -41,13 +41,14 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
         """Keep what is well formed of an export, and say how much was not."""
         del context
         spans = [
-            (resource.resource, span)
+            (told, span)
             for resource in request.resource_spans
+            for told in [dict(_values(resource.resource.attributes))]
             for scope in resource.scope_spans
             for span in scope.spans
         ]
-        good = [(resource, span) for resource, span in spans if (len(span.trace_id), len(span.span_id)) == _IDS]
-        self._store.add(_span(resource, span) for resource, span in good)
+        good = [(told, span) for told, span in spans if (len(span.trace_id), len(span.span_id)) == _IDS]
+        self._store.add(_span(told, span) for told, span in good)
         refused = len(spans) - len(good)
         partial = trace_service_pb2.ExportTracePartialSuccess(
             rejected_spans=refused, error_message="ids must have 16 and 8 bytes" if refused else ""
@@ -63,8 +64,7 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
         self._server.stop(grace=0.5).wait()
 
 
-def _span(resource: Any, span: Any) -> Span:
-    told = dict(_values(resource.attributes))
+def _span(told: dict[str, Any], span: Any) -> Span:
     return Span(
         trace_id=span.trace_id.hex(),
         span_id=span.span_id.hex(),

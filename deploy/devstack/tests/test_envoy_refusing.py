@@ -1,0 +1,144 @@
+"""What the edge refuses by itself, because the gateway says that it refuses too much."""
+
+import http.client
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from chassis.embedded.ports import free_ports
+from chassis.embedded.process import Command, Process
+from chassis.testing.waiting import wait_for
+from devstack import envoy
+from devstack.loopback import request
+from devstack.ports import SPAN, Ports
+from gateway.overload import ADMIT_RATIO
+from gateway.problem_types import TYPES
+
+OVERLOADED = TYPES["OVERLOADED"]
+
+
+@dataclass
+class Edge:
+    """A real Envoy, and what stands where the gateway stands: overloaded until it is `calm`."""
+
+    base: int
+    calm: bool = False
+
+    def ask(self, method: str = "GET", path: str = "/api/v1/projects?page_size=20", **headers: str) -> "Answer":
+        connection = http.client.HTTPConnection("127.0.0.1", self.base, timeout=60)
+        try:
+            connection.request(method, path, headers={"X-Request-Id": "mine", **headers})
+            answer = connection.getresponse()
+            content = answer.read()
+            return Answer(answer.status, answer.headers, json.loads(content) if content else {})
+        finally:
+            connection.close()
+
+    def refuses(self) -> "Answer":
+        """Ask until Envoy refuses by itself, and give that answer."""
+
+        def own() -> "Answer | None":
+            answer = self.ask()
+            return None if answer.of_the_gateway else answer
+
+        return wait_for(own, 60, what="a refusal by Envoy")
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: dict[str, Any]
+
+    @property
+    def of_the_gateway(self) -> bool:
+        return self.headers["x-gateway"] == "yes"
+
+
+@pytest.fixture
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    folder, edge = tmp_path_factory.mktemp("envoy"), Edge(free_ports(SPAN))
+
+    class Gateway(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200 if edge.calm else 503)
+            self.send_header("X-Gateway", "yes")
+            self.send_header("Content-Length", "0")
+            if not edge.calm:
+                self.send_header(ADMIT_RATIO.decode(), "0.01")
+            self.end_headers()
+
+        do_HEAD = do_OPTIONS = do_DELETE = do_GET  # noqa: N815 - as the server calls them
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    (folder / "envoy.yaml").write_text(envoy.configuration(Ports(edge.base), {}))
+    program = [str(envoy.program()), "-c", str(folder / "envoy.yaml"), "--concurrency", "1", "--disable-hot-restart"]
+    admin = f"http://127.0.0.1:{edge.base + 9}/ready"
+    with ThreadingHTTPServer(("127.0.0.1", edge.base + 1), Gateway) as gateway:
+        threading.Thread(target=gateway.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        command = Command([*program, "--log-level", "off"], {"PATH": os.defpath})
+        running = Process.started("Envoy", command, folder / "envoy.log", lambda: request("GET", admin)[0] == 200, 60)
+        yield edge
+        running.stop()
+        gateway.shutdown()
+
+
+def test_what_envoy_refuses_for_the_gateway_reads_as_if_the_gateway_had(edge: Edge) -> None:
+    answer = edge.refuses()
+    assert answer.status == OVERLOADED.status == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["retry-after"] in {"1", "2", "3"}
+    assert (answer.headers["cache-control"], answer.headers["vary"]) == ("no-store", "Origin")
+    assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert answer.headers["x-request-id"] == "mine"
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-trace-id"])
+    assert answer.body == {
+        "type": f"/problems/{OVERLOADED.name}",
+        "title": OVERLOADED.title,
+        "status": 503,
+        "detail": OVERLOADED.advice,
+        "instance": "/api/v1/projects",
+        "request_id": "mine",
+    }
+
+
+def test_the_gateways_word_to_envoy_is_not_passed_on(edge: Edge) -> None:
+    first = edge.ask()
+    assert first.of_the_gateway
+    assert ADMIT_RATIO.decode() not in first.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/api/v1/projects", {"Origin": "https://console.example.test"}),
+        ("DELETE", "/api/v1/projects/1", {"Content-Length": "0"}),
+        ("HEAD", "/api/v1/projects", {}),
+        ("OPTIONS", "/api/v1/projects", {}),
+        ("GET", "/ready", {}),
+    ],
+)
+def test_what_the_gateway_has_to_look_at_reaches_it(
+    edge: Edge, method: str, path: str, headers: dict[str, str]
+) -> None:
+    for _ in range(20):
+        edge.refuses()
+        assert edge.ask(method, path, **headers).of_the_gateway
+
+
+def test_when_the_gateway_is_calm_everything_reaches_it_again(edge: Edge) -> None:
+    edge.refuses()
+    edge.calm = True
+    wait_for(lambda: all(edge.ask().of_the_gateway for _ in range(50)), 60, what="fifty answers by the gateway")
+    assert all(edge.ask().status == 200 for _ in range(200))
