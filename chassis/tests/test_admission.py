@@ -20,6 +20,7 @@ from chassis.admission import (
     MOST,
     QUEUE,
     RESERVE,
+    RUSH_LOOKS,
     STANDS_S,
     TICK_S,
     WANTED,
@@ -294,7 +295,9 @@ async def test_what_is_free_in_a_rush_when_it_is_looked_at_is_for_who_waits(cloc
 async def test_who_is_refused_makes_a_rush_too(clock: Clock) -> None:
     made = await overloaded(clock)
     waiting = await rush(clock, made)
-    for _ in range(100):  # the one is done and four are refused, as often as it takes to forget how the others came
+    for _ in range(
+        RUSH_LOOKS // 2
+    ):  # the one is done and four are refused, as often as it takes to forget how the others came
         for _ in range(4):
             made.refuse()
         made.leave()
@@ -331,6 +334,26 @@ async def test_where_too_many_waited_for_a_while_nobody_waits_any_more_until_the
     waits = await wait_for_a_place(made)
     made.leave()
     assert await settled(waits)
+
+
+async def test_a_rush_that_goes_on_tells_overload_sooner(clock: Clock) -> None:
+    made = await overloaded(clock)
+    waiting = [await wait_for_a_place(made) for _ in range(4)]
+    for _ in range(RUSH_LOOKS + 10):
+        waiting += [await wait_for_a_place(made) for _ in range(4)]
+        clock.pass_(TICK_S, made, LATE)
+    assert made.overloaded
+    assert not any([await settled(task) for task in waiting])
+    assert (RUSH_LOOKS + 10) * TICK_S < STANDS_S
+
+
+async def test_a_burst_within_a_moment_does_not(clock: Clock) -> None:
+    made = await overloaded(clock)
+    waiting = [await wait_for_a_place(made) for _ in range(QUEUE)]
+    clock.pass_(STANDS_S - 10 * TICK_S, made, LATE)
+    assert not made.overloaded
+    for task in waiting:
+        task.cancel()
 
 
 async def test_how_many_should_come_is_half_more_than_are_done(clock: Clock) -> None:

@@ -63,6 +63,8 @@ BEGUN: Final = 8
 """As soon as more than so many wait."""
 STANDS_S: Final = 3.0
 """How long a place may be waited for; and when too many waited in all that time, the process is overloaded."""
+RUSH_LOOKS: Final = 100
+"""When so many looks find a rush, and that somebody came since the last, it is an overload: a burst is over by then."""
 CALM_S: Final = 1.0
 """When there were places free for so long, it is not any more."""
 _DOWN: Final = 0.8
@@ -119,6 +121,7 @@ class Admission:
         self._refused = 0
         """Since it was told last."""
         self.overloaded = False
+        self._rush_looks = 0
         self._changing_s = 0.0
         """For how long every look has found the contrary: no place that is free soon, or places free."""
 
@@ -206,6 +209,7 @@ class Admission:
             self.limit = min(MOST, int(self.limit * _UP) + 1)
             self._grows_at = now + (GROWS_S if self.overloaded else 0.0)
         self._peak = self.in_progress
+        somebody_came = self._came > 0
         if elapsed > 0:
             weight = min(1.0, elapsed / _PACE_S)
             self._pace += (self._left / elapsed - self._pace) * weight
@@ -217,7 +221,11 @@ class Admission:
         full = self.in_progress >= self.limit if self.overloaded else self._too_many()
         # Two looks with a pause of the loop between them have not seen that it was calm meanwhile.
         self._changing_s = 0.0 if full is self.overloaded else self._changing_s + elapsed - (0.0 if full else late_s)
-        if self._changing_s >= (STANDS_S if full else CALM_S):
+        if not self._rush:
+            self._rush_looks = 0
+        elif somebody_came:
+            self._rush_looks += 1
+        if self._changing_s >= (STANDS_S if full else CALM_S) or self._rush_looks >= RUSH_LOOKS:
             self.overloaded, self._changing_s = full, 0.0
         patience_s = 0.0 if self.overloaded else STANDS_S
         while self._waiting and (self._waiting[0][1].done() or now - self._waiting[0][0] >= patience_s):
