@@ -1,7 +1,9 @@
 -- What the gateway refuses, for want of time, costs it time. With such an answer it says how many of those who come it
 -- wants to see: for each of now, so many. Envoy lets that share pass, and refuses the others by itself.
 local TOLD = "x-admit-ratio"
-local NEWS_MS = 250 -- the share is set at most so often: the gateway's word is of the last 0.2 s
+local OWN = "own" -- what stands there in a refusal of this filter, which sees its own answers too
+local MORE = 1.25 -- what an answer says that is no refusal: one gateway of many that is overloaded is not all of them
+local NEWS_MS, FEWEST = 250, 10 -- the share is set so often, and by so many answers: their word is of the last 0.2 s
 local SILENCE_MS, DOUBLES_MS = 500, 250 -- without news for so long, it doubles in such a time
 local LEAST = 0.02 -- somebody must pass, or there are no news
 -- What the gateway does not refuse either before it has looked at it: pages of other origins, which need headers of
@@ -11,6 +13,7 @@ local LOOKED_AT = { "origin", "content-length", "transfer-encoding", "expect", "
 local UNSEEN = { ["/health"] = true, ["/ready"] = true, ["/metrics"] = true } -- asked by machines
 
 local share, since = 1, 0 -- of the requests, and the millisecond that it is from
+local began, answers, refusals, told = 0, 0, 0, 0 -- since when what was answered, and the logarithms of what it said
 
 local function passing(now)
   return math.min(1, share * 2 ^ (math.max(0, now - since - SILENCE_MS) / DOUBLES_MS))
@@ -35,20 +38,28 @@ function envoy_on_request(handle)
       return
     end
   end
-  handle:respond({ [":status"] = "503", ["retry-after"] = tostring(math.random(3)) }, "")
+  handle:respond({ [":status"] = "503", ["retry-after"] = tostring(math.random(3)), [TOLD] = OWN }, "")
 end
 
 function envoy_on_response(handle)
   local headers = handle:headers()
-  local told = headers:get(TOLD)
-  if not told then
+  local ratio = headers:get(TOLD)
+  if ratio then
+    headers:remove(TOLD)
+    if ratio == OWN then
+      return
+    end
+    refusals = refusals + 1
+  end
+  answers = answers + 1
+  told = told + math.log(tonumber(ratio or MORE) or 1)
+  local now = handle:timestamp()
+  if answers < FEWEST or now - began < NEWS_MS then
     return
   end
-  headers:remove(TOLD)
-  local now = handle:timestamp()
-  if now - since >= NEWS_MS then
-    -- Half of the way, in powers: who goes all of it on old news goes too far.
-    share = math.max(LEAST, math.min(1, passing(now) * math.sqrt(tonumber(told) or 1)))
+  if refusals > 0 then
+    share = math.max(LEAST, math.min(1, passing(now) * math.exp(told / answers)))
     since = now
   end
+  began, answers, refusals, told = now, 0, 0, 0
 end
