@@ -65,8 +65,8 @@ STANDS_S: Final = 3.0
 """How long a place may be waited for; and when too many waited in all that time, the process is overloaded."""
 RUSH_LOOKS: Final = 100
 """When so many looks find a rush, and that somebody came since the last, it is an overload: a burst is over by then."""
-CALM_S: Final = 1.0
-"""When there were places free for so long, it is not any more."""
+CALM_S: Final = 2.0
+"""When there were places free for so long, it is not any more: longer than whoever refuses for it goes on doing so."""
 _DOWN: Final = 0.8
 _UP: Final = 1.05
 _USED: Final = 0.5
