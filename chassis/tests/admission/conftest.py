@@ -1,0 +1,8 @@
+import pytest
+
+from chassis.testing.admission import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
