@@ -6,14 +6,19 @@ local MORE = 1.25 -- what an answer says that is no refusal: one gateway of many
 local NEWS_MS, FEWEST = 250, 10 -- the share is set so often, and by so many answers: their word is of the last 0.2 s
 local SILENCE_MS, DOUBLES_MS = 500, 250 -- without news for so long, it doubles in such a time
 local LEAST = 0.02 -- somebody must pass, or there are no news
--- What the gateway does not refuse either before it has looked at it: pages of other origins, which need headers of
--- their own, requests with a body, and what is more than a request and its answer.
-local LOOKED_AT = { "origin", "content-length", "transfer-encoding", "expect", "upgrade" }
-
+local OF_GATEWAY = "referrer-policy" -- stands on every answer of the gateway, and on none of Envoy's own
+-- Only a GET is refused here, whose body, if it has one, nobody waits for, and not what the gateway has to look at before
+-- it refuses: pages of other origins, which need headers of their own, and requests with a body.
+local LOOKED_AT = { "origin", "content-length" }
 local UNSEEN = { ["/health"] = true, ["/ready"] = true, ["/metrics"] = true } -- asked by machines
 
 local share, since = 1, 0 -- of the requests, and the millisecond that it is from
 local began, answers, refusals, told = 0, 0, 0, 0 -- since when what was answered, and the logarithms of what it said
+
+-- The clock can be set back, and would then stand still here.
+local function set_back(now)
+  since, began = math.min(since, now), math.min(began, now)
+end
 
 local function passing(now)
   return math.min(1, share * 2 ^ (math.max(0, now - since - SILENCE_MS) / DOUBLES_MS))
@@ -23,14 +28,16 @@ function envoy_on_request(handle)
   if share == 1 then
     return
   end
-  local passes = passing(handle:timestamp())
+  local now = handle:timestamp()
+  set_back(now)
+  local passes = passing(now)
   if passes == 1 then
     share = 1
     return
   end
   local headers = handle:headers()
-  local method = headers:get(":method")
-  if method == "HEAD" or method == "OPTIONS" or UNSEEN[headers:get(":path")] or math.random() < passes then
+  local path = headers:get(":path"):match("^[^?]*")
+  if headers:get(":method") ~= "GET" or UNSEEN[path] or math.random() < passes then
     return
   end
   for _, name in ipairs(LOOKED_AT) do
@@ -50,10 +57,13 @@ function envoy_on_response(handle)
       return
     end
     refusals = refusals + 1
+  elseif not headers:get(OF_GATEWAY) then
+    return
   end
   answers = answers + 1
   told = told + math.log(tonumber(ratio or MORE) or 1)
   local now = handle:timestamp()
+  set_back(now)
   if answers < FEWEST or now - began < NEWS_MS then
     return
   end

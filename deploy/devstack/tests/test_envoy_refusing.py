@@ -37,7 +37,8 @@ class Edge:
     def ask(self, method: str = "GET", path: str = "/api/v1/projects?page_size=20", **headers: str) -> "Answer":
         connection = http.client.HTTPConnection("127.0.0.1", self.base, timeout=60)
         try:
-            connection.request(method, path, headers={"X-Request-Id": "mine", **headers})
+            body = b"0\r\n\r\n" if "Transfer-Encoding" in headers else None
+            connection.request(method, path, body, headers={"X-Request-Id": "mine", **headers})
             answer = connection.getresponse()
             content = answer.read()
             return Answer(answer.status, answer.headers, json.loads(content) if content else {})
@@ -77,6 +78,7 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
             calm = edge.calm or edge.asked % 10 < edge.calm_of_ten
             self.send_response(200 if calm else 503)
             self.send_header("X-Gateway", "yes")
+            self.send_header("Referrer-Policy", "no-referrer")
             self.send_header("Content-Length", "0")
             if not calm:
                 self.send_header(ADMIT_RATIO.decode(), edge.ratio)
@@ -135,10 +137,13 @@ def test_where_few_of_the_answers_are_refusals_everything_reaches_the_gateways(e
     ("method", "path", "headers"),
     [
         ("GET", "/api/v1/projects", {"Origin": "https://console.example.test"}),
-        ("DELETE", "/api/v1/projects/1", {"Content-Length": "0"}),
+        ("GET", "/api/v1/projects", {"Content-Length": "0"}),
+        ("DELETE", "/api/v1/projects/1", {}),
+        ("DELETE", "/api/v1/projects/1", {"Transfer-Encoding": "chunked"}),
         ("HEAD", "/api/v1/projects", {}),
         ("OPTIONS", "/api/v1/projects", {}),
         ("GET", "/ready", {}),
+        ("GET", "/ready?verbose", {}),
     ],
 )
 def test_what_the_gateway_has_to_look_at_reaches_it(
@@ -147,6 +152,16 @@ def test_what_the_gateway_has_to_look_at_reaches_it(
     for _ in range(20):
         edge.refuses()
         assert edge.ask(method, path, **headers).of_the_gateway
+
+
+def test_what_envoy_answers_for_other_reasons_says_nothing_of_the_gateway(edge: Edge) -> None:
+    def nonsense_and_a_question() -> bool:
+        for _ in range(6):
+            assert edge.ask(path="/%00").status == 400
+        return not edge.ask().of_the_gateway
+
+    edge.ratio = "0.40"
+    wait_for(lambda: all(nonsense_and_a_question() for _ in range(3)), 60, what="three refusals by Envoy in a row")
 
 
 def test_when_the_gateway_is_calm_everything_reaches_it_again(edge: Edge) -> None:
