@@ -1,5 +1,5 @@
--- What the gateway refuses, for want of time, costs it time. With such an answer it says how many of those who come it
--- wants to see: for each of now, so many. Envoy lets that share pass, and refuses the others by itself.
+-- What the gateway refuses, for want of time, costs it time. With such an answer it says what part of those who come it
+-- wants to see. Envoy lets that part pass, and refuses the others by itself.
 local TOLD = "x-admit-ratio"
 local OWN = "own" -- what stands there in a refusal of this filter, which sees its own answers too
 local MORE = 1.25 -- what an answer says that is no refusal: one gateway of many that is overloaded is not all of them

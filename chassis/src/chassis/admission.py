@@ -59,6 +59,7 @@ RUSH: Final = 2.0
 WANTED: Final = 1.5
 """For each that is done, so many are to come: places are to be taken as they come free, and refusing has its price."""
 LEAST_RATIO: Final = 0.1
+"""Of those who come, so many are wanted whatever is done: who asks for nobody never learns that it has become calm."""
 BEGUN: Final = 8
 """As soon as more than so many wait."""
 STANDS_S: Final = 3.0

@@ -84,7 +84,7 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
                 self.send_header(ADMIT_RATIO.decode(), edge.ratio)
             self.end_headers()
 
-        do_HEAD = do_OPTIONS = do_DELETE = do_GET  # noqa: N815 - as the server calls them
+        do_HEAD = do_OPTIONS = do_DELETE = do_GET  # noqa: N815 - http.server finds a method by that of the request
 
         def log_message(self, *_: object) -> None:
             pass

@@ -61,7 +61,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_size = 0
         super().on_message_begin()
-        self.scope[HANG_UP] = self.transport.abort  # type: ignore[typeddict-unknown-key] # as ASGI allows
+        # ASGI lets a server add members of its own to a scope; the server's type of it has only those of the standard.
+        self.scope[HANG_UP] = self.transport.abort  # type: ignore[typeddict-unknown-key] # see above
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._answered = cycle
