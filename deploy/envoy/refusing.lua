@@ -56,14 +56,17 @@ function envoy_on_response(handle)
     if ratio == OWN then
       return
     end
-    refusals = refusals + 1
   elseif not headers:get(OF_GATEWAY) then
     return
   end
-  answers = answers + 1
-  told = told + math.log(tonumber(ratio or MORE) or 1)
   local now = handle:timestamp()
   set_back(now)
+  if now - began > SILENCE_MS then -- what few answers said in a silence is no news any more
+    began, answers, refusals, told = now, 0, 0, 0
+  end
+  answers = answers + 1
+  refusals = refusals + (ratio and 1 or 0)
+  told = told + math.log(tonumber(ratio or MORE) or 1)
   if answers < FEWEST or now - began < NEWS_MS then
     return
   end

@@ -38,15 +38,17 @@ BUSY: Final = 0.9
 SPARE: Final = 0.8
 """One that does so for less may begin more at once."""
 RESERVE: Final = 0.15
-"""So much more of its time a loop leaves free in an overload: whoever is refused needs time of the machine as well."""
+"""So much more of its time a loop leaves free in a rush or overload: refusing needs time of the machine as well."""
 _BUSY_S: Final = 0.1
 """Over how long that share is taken."""
 GROWS_S: Final = 0.2
 """How often the limit may grow while a process is overloaded: there is always somebody to take what it tries out."""
 MOST: Final = 1_024
 LEAST: Final = 2
-FIRST: Final = 16
+FIRST: Final = 8
 """The limit to begin with. It grows when it is needed and the loop on time: what was never tried is not allowed."""
+UNUSED_S: Final = 1.0
+"""What is not needed for so long is not allowed any more either."""
 QUEUE: Final = 256
 """How many wait at most."""
 SHORT_S: Final = 0.5
@@ -64,11 +66,14 @@ BEGUN: Final = 8
 """As soon as more than so many wait."""
 STANDS_S: Final = 3.0
 """How long a place may be waited for; and when too many waited in all that time, the process is overloaded."""
+REFUSED_A_LOOK: Final = 16
+"""So many of those who wait are refused at once at most: whoever is admitted waits meanwhile."""
 RUSH_LOOKS: Final = 100
 """When so many looks find a rush, and that somebody came since the last, it is an overload: a burst is over by then."""
 CALM_S: Final = 2.0
 """When there were places free for so long, it is not any more: longer than whoever refuses for it goes on doing so."""
 _DOWN: Final = 0.8
+_DOWN_IN_RUSH: Final = 0.5
 _UP: Final = 1.05
 _USED: Final = 0.5
 """The part of the limit that must be in progress for the limit to grow (as a congestion window, RFC 7661)."""
@@ -107,6 +112,8 @@ class Admission:
         self._late_looks = 0
         self._grows_at = 0.0
         """From when on the limit may grow."""
+        self._used_at = 0.0
+        """When so much of the limit was in progress last that it might have grown."""
         self._waiting: deque[tuple[float, asyncio.Future[bool]]] = deque()
         """Since when, and who is told whether it may begin; the newest at the right."""
         self._left = 0
@@ -200,16 +207,7 @@ class Admission:
         where the system does not tell.
         """
         elapsed = min(now - self._looked_at, _LONGEST_S)
-        self._busy += ((busy or 0.0) - self._busy) * min(1.0, elapsed / _BUSY_S)
-        late = late_s > LATE_S and (busy is None or self._busy > IDLE)
-        busy_for = self._busy + (RESERVE if self.overloaded else 0.0)
-        self._late_looks = self._late_looks + 1 if late or busy_for > BUSY else 0
-        if self._late_looks >= LATE_LOOKS:
-            self.limit = max(LEAST, int(min(self.limit, self._peak) * _DOWN))
-        elif not self._late_looks and busy_for < SPARE and self._peak >= self.limit * _USED and now >= self._grows_at:
-            self.limit = min(MOST, int(self.limit * _UP) + 1)
-            self._grows_at = now + (GROWS_S if self.overloaded else 0.0)
-        self._peak = self.in_progress
+        self._set_limit(late_s, now, elapsed, busy)
         somebody_came = self._came > 0
         if elapsed > 0:
             weight = min(1.0, elapsed / _PACE_S)
@@ -219,23 +217,50 @@ class Admission:
         while self._waiting and self._waiting[0][1].done():
             self._waiting.popleft()
         self._admit()
+        self._set_overloaded(late_s, elapsed, somebody_came)
+        self._refuse_late(now)
+        self._told.limit.set(self.limit)
+        self._told.waiting.set(len(self._waiting))
+        self._told.late.set(late_s)
+
+    def _set_limit(self, late_s: float, now: float, elapsed: float, busy: float | None) -> None:
+        self._busy += ((busy or 0.0) - self._busy) * min(1.0, elapsed / _BUSY_S)
+        late = late_s > LATE_S and (busy is None or self._busy > IDLE)
+        busy_for = self._busy + (RESERVE if self.overloaded or self._rush else 0.0)
+        self._late_looks = self._late_looks + 1 if late or busy_for > BUSY else 0
+        if self._peak >= self.limit * _USED:
+            self._used_at = now
+        if self._late_looks >= LATE_LOOKS:
+            self.limit = max(LEAST, int(min(self.limit, self._peak) * (_DOWN_IN_RUSH if self._rush else _DOWN)))
+        elif not self._late_looks and busy_for < SPARE and self._used_at == now >= self._grows_at:
+            self.limit = min(MOST, int(self.limit * _UP) + 1)
+            self._grows_at = now + (GROWS_S if self.overloaded else 0.0)
+        elif now - self._used_at >= UNUSED_S and self.limit > FIRST:
+            self.limit -= 1
+        self._peak = self.in_progress
+
+    def _set_overloaded(self, late_s: float, elapsed: float, somebody_came: bool) -> None:
         full = self.in_progress >= self.limit if self.overloaded else self._too_many()
         # Two looks with a pause of the loop between them have not seen that it was calm meanwhile.
         self._changing_s = 0.0 if full is self.overloaded else self._changing_s + elapsed - (0.0 if full else late_s)
-        if not self._rush:
+        if self.overloaded or not self._rush:
             self._rush_looks = 0
         elif somebody_came:
             self._rush_looks += 1
         if self._changing_s >= (STANDS_S if full else CALM_S) or self._rush_looks >= RUSH_LOOKS:
             self.overloaded, self._changing_s = full, 0.0
+
+    def _refuse_late(self, now: float) -> None:
+        """Refuse who has waited too long."""
         patience_s = 0.0 if self.overloaded else STANDS_S
+        refused = 0
         while self._waiting and (self._waiting[0][1].done() or now - self._waiting[0][0] >= patience_s):
+            if refused == REFUSED_A_LOOK:
+                return
             _, told = self._waiting.popleft()
             if not told.done():
                 told.set_result(False)
-        self._told.limit.set(self.limit)
-        self._told.waiting.set(len(self._waiting))
-        self._told.late.set(late_s)
+                refused += 1
 
     async def watch(self) -> None:
         """Look at the loop until cancelled, and tell once a second who was refused: lines of their own are too much."""
@@ -271,7 +296,7 @@ class Admission:
         return len(self._waiting) > BEGUN and self._arrivals > RUSH * self._pace
 
     def _admit(self) -> None:
-        while self._waiting and self.in_progress < self.limit:
+        while self._waiting and self.in_progress < self.limit and not self.overloaded:
             _, told = self._waiting.pop() if self._too_many() else self._waiting.popleft()
             if not told.done():  # nobody cancelled it
                 self._begin()

@@ -1,6 +1,6 @@
 """On how much a process works at once."""
 
-from chassis.admission import FIRST, LATE_LOOKS, LEAST, MOST, QUEUE, TICK_S
+from chassis.admission import FIRST, LATE_LOOKS, LEAST, MOST, QUEUE, TICK_S, UNUSED_S
 from chassis.testing.admission import LATE, Clock, busy, grown, overloaded, settled, wait_for_a_place
 
 
@@ -14,6 +14,16 @@ async def test_a_limit_that_nobody_needs_does_not_grow(clock: Clock) -> None:
     made = clock.admission()
     await busy(made, FIRST // 4)
     clock.pass_(30, made)
+    assert made.limit == FIRST
+
+
+async def test_what_was_not_needed_for_a_second_is_not_allowed_any_more(clock: Clock) -> None:
+    made = await grown(clock, 100)
+    for _ in range(97):
+        made.leave()
+    clock.pass_(UNUSED_S, made)
+    assert made.limit >= 100
+    clock.pass_(1.5, made)
     assert made.limit == FIRST
 
 

@@ -1,6 +1,8 @@
 """What more comes than can be done, for longer than a moment."""
 
 import asyncio
+from itertools import pairwise
+from typing import Final
 
 import pytest
 
@@ -13,6 +15,7 @@ from chassis.admission import (
     LEAST,
     LEAST_RATIO,
     QUEUE,
+    REFUSED_A_LOOK,
     RESERVE,
     RUSH_LOOKS,
     STANDS_S,
@@ -22,6 +25,9 @@ from chassis.admission import (
 )
 from chassis.errors import Overloaded
 from chassis.testing.admission import LATE, Clock, busy, come_and_go, overloaded, settled, wait_for_a_place
+
+REFUSING_S: Final = QUEUE / REFUSED_A_LOOK * TICK_S
+"""In which all who wait are refused."""
 
 
 async def rush(clock: Clock, made: Admission) -> list["asyncio.Task[None]"]:
@@ -43,6 +49,17 @@ async def test_in_a_rush_a_place_that_comes_free_is_for_who_comes_next(clock: Cl
     made.leave()
     await asyncio.wait_for(made.enter(), 60)
     assert not any(task.done() for task in waiting)
+    for task in waiting:
+        task.cancel()
+
+
+async def test_in_a_rush_a_limit_that_is_too_high_is_halved_at_each_look(clock: Clock) -> None:
+    made = await overloaded(clock)
+    waiting = await rush(clock, made)
+    made.limit = 100
+    await busy(made, 100 - made.in_progress)
+    clock.pass_(TICK_S, made, LATE)
+    assert made.limit == 50
     for task in waiting:
         task.cancel()
 
@@ -80,6 +97,8 @@ async def stampede(clock: Clock, made: Admission) -> list["asyncio.Task[None]"]:
     clock.pass_(STANDS_S / 2, made, LATE)
     waiting += [await wait_for_a_place(made) for _ in range(FEW + 1)]
     clock.pass_(STANDS_S / 2 + 2 * TICK_S, made, LATE)
+    assert made.overloaded
+    clock.pass_(REFUSING_S, made, LATE)
     return waiting
 
 
@@ -102,12 +121,30 @@ async def test_where_too_many_waited_for_a_while_nobody_waits_any_more_until_the
     assert await settled(waits)
 
 
+async def test_those_who_wait_in_an_overload_are_refused_a_few_at_each_look_and_none_is_admitted(clock: Clock) -> None:
+    made = await overloaded(clock)
+    waiting = [await wait_for_a_place(made) for _ in range(QUEUE)]
+    clock.pass_(STANDS_S - TICK_S, made, LATE)
+    refused = [0]
+    while refused[-1] < QUEUE:
+        clock.pass_(TICK_S, made, LATE)
+        if made.overloaded and made.in_progress == LEAST:
+            made.leave()
+        await asyncio.sleep(0)
+        refused.append(sum([task.done() for task in waiting]))
+    assert max(after - before for before, after in pairwise(refused)) == REFUSED_A_LOOK
+    assert not any([await settled(task) for task in waiting])
+
+
 async def test_a_rush_that_goes_on_tells_overload_sooner(clock: Clock) -> None:
     made = await overloaded(clock)
     waiting = [await wait_for_a_place(made) for _ in range(4)]
     for _ in range(RUSH_LOOKS + 10):
         waiting += [await wait_for_a_place(made) for _ in range(4)]
         clock.pass_(TICK_S, made, LATE)
+    assert made.overloaded
+    made.leave()
+    clock.pass_(REFUSING_S, made, LATE)
     assert made.overloaded
     assert not any([await settled(task) for task in waiting])
     assert (RUSH_LOOKS + 10) * TICK_S < STANDS_S

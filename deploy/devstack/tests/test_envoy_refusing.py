@@ -5,6 +5,7 @@ import json
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +23,8 @@ from gateway.overload import ADMIT_RATIO
 from gateway.problem_types import TYPES
 
 OVERLOADED = TYPES["OVERLOADED"]
+SILENCE_S = 1.0
+"""What was said longer ago than this is forgotten."""
 
 
 @dataclass
@@ -169,3 +172,11 @@ def test_when_the_gateway_is_calm_everything_reaches_it_again(edge: Edge) -> Non
     edge.calm = True
     wait_for(lambda: all(edge.ask().of_the_gateway for _ in range(50)), 60, what="fifty answers by the gateway")
     assert all(edge.ask().status == 200 for _ in range(200))
+
+
+def test_what_an_overload_said_last_is_no_news_when_the_next_come_much_later(edge: Edge) -> None:
+    assert all(edge.ask().of_the_gateway for _ in range(9))
+    later = time.monotonic() + SILENCE_S
+    wait_for(lambda: time.monotonic() > later, 60, what="a silence")
+    edge.calm = True
+    assert all(edge.ask().of_the_gateway for _ in range(100))
